@@ -1,0 +1,42 @@
+"""What a prompt asks, as data beside its text: an engine without a language model works from this alone."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from tools.base import Citation
+
+__all__ = ["Evidence", "Language", "Role", "Task", "Variable"]
+
+Language = Literal["de", "en"]
+Role = Literal["query", "source", "setting"]
+"""What a prompt's variable is for: what is asked, material to quote from, or anything else."""
+
+
+class Variable(BaseModel):
+    """One declared variable of a prompt, with the value of this request."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    role: Role
+    value: JsonValue
+
+
+class Task(BaseModel):
+    """Rides as metadata on the user message (`TextContent.metadata`); never sent to a language model."""
+
+    model_config = ConfigDict(frozen=True)
+
+    language: Language
+    variables: tuple[Variable, ...] = ()
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, description="Typed parameters from the prompt's front matter.")
+
+
+class Evidence(BaseModel):
+    """What an engine's answer rests on; rides in `ModelResponse.provider_details['partitur']`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    citations: tuple[Citation, ...] = ()
+    support: float | None = Field(default=None, description="How well the sources carry the answer, 0 to 1.")

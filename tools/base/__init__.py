@@ -1,0 +1,52 @@
+"""The ground of the house: caller, citation, artifact, tool reference, errors. Standard library and pydantic only."""
+
+from tools.base.artifact import Artifact, ArtifactStore
+from tools.base.caller import Caller, acting_as, caller_of
+from tools.base.citation import Citation, Passage, Passages
+from tools.base.errors import (
+    Cancelled,
+    Failed,
+    Forbidden,
+    InvalidInput,
+    NeedsModel,
+    NoReliableSource,
+    NotFound,
+    PartiturError,
+    Refused,
+    SetupError,
+    StepFailed,
+    TimedOut,
+    TooLarge,
+    ToolFailed,
+    Unauthenticated,
+    Unavailable,
+)
+from tools.base.tool import ToolRef
+
+__all__ = [
+    "Artifact",
+    "ArtifactStore",
+    "Caller",
+    "Cancelled",
+    "Citation",
+    "Failed",
+    "Forbidden",
+    "InvalidInput",
+    "NeedsModel",
+    "NoReliableSource",
+    "NotFound",
+    "Passage",
+    "Passages",
+    "PartiturError",
+    "Refused",
+    "SetupError",
+    "StepFailed",
+    "TimedOut",
+    "TooLarge",
+    "ToolFailed",
+    "ToolRef",
+    "Unauthenticated",
+    "Unavailable",
+    "acting_as",
+    "caller_of",
+]

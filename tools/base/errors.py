@@ -1,0 +1,168 @@
+"""The errors a user can meet, as one tree; each class owns its code, its HTTP status and its hint.
+
+PartiturError
+├── SetupError            the installation or a declaration is wrong: stops the start, exit code 2
+├── InvalidInput          what was sent does not fit
+│   └── TooLarge          … because it is too big
+├── Unauthenticated       who is asking is not known
+├── Forbidden             who is asking may not
+│   └── Refused           a guard said no
+├── NotFound              the named thing is not there
+├── NoReliableSource      the sources do not carry an answer (a typed outcome, not a crash)
+├── NeedsModel            cannot be done honestly without a language model (a typed outcome)
+├── Cancelled             whoever asked went away
+└── Failed                something outside did not do its part
+    ├── StepFailed        a required step of a composition failed
+    ├── ToolFailed        a tool failed
+    ├── Unavailable       an engine or a store cannot be reached now
+    └── TimedOut          it took longer than it may
+"""
+
+from typing import ClassVar
+
+__all__ = [
+    "Cancelled",
+    "Failed",
+    "Forbidden",
+    "InvalidInput",
+    "NeedsModel",
+    "NoReliableSource",
+    "NotFound",
+    "PartiturError",
+    "Refused",
+    "SetupError",
+    "StepFailed",
+    "TimedOut",
+    "TooLarge",
+    "ToolFailed",
+    "Unauthenticated",
+    "Unavailable",
+]
+
+
+class PartiturError(Exception):
+    """What happened and what was expected, in `message`; what to do next, in `hint`."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    default_hint: ClassVar[str] = "Run 'partitur doctor' to check the installation."
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = self.default_hint if hint is None else hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class SetupError(PartiturError):
+    """The installation, the settings or a declaration is wrong."""
+
+    code = "setup"
+
+
+class InvalidInput(PartiturError):
+    """What was sent does not fit what was asked for."""
+
+    code = "invalid_input"
+    status = 400
+    default_hint = "Correct the input and send it again."
+
+
+class TooLarge(InvalidInput):
+    """What was sent is over a limit."""
+
+    code = "too_large"
+    status = 413
+    default_hint = "Send less at once, or raise the limit in the settings."
+
+
+class Unauthenticated(PartiturError):
+    """No caller could be made of what was sent."""
+
+    code = "unauthenticated"
+    status = 401
+    default_hint = "Send 'Authorization: Bearer <API key>'."
+
+
+class Forbidden(PartiturError):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"
+    status = 403
+    default_hint = "Ask the platform team for the permission."
+
+
+class Refused(Forbidden):
+    """A guard refused the input, a tool call or the output."""
+
+    code = "refused"
+    default_hint = "Remove what the guard names and try again."
+
+
+class NotFound(PartiturError):
+    """The named thing does not exist, or not for this caller."""
+
+    code = "not_found"
+    status = 404
+    default_hint = "Check the name."
+
+
+class NoReliableSource(PartiturError):
+    """The sources do not carry an answer."""
+
+    code = "no_source"
+    status = 422
+    default_hint = "Add documents on the topic with 'partitur ingest', or ask more precisely."
+
+
+class NeedsModel(PartiturError):
+    """This cannot be done honestly without a language model."""
+
+    code = "needs_model"
+    status = 422
+    default_hint = "Set PARTITUR_MODEL_URL to an OpenAI-compatible endpoint, for example http://localhost:8000/v1."
+
+
+class Cancelled(PartiturError):
+    """Whoever asked went away before the end."""
+
+    code = "cancelled"
+    status = 499
+    default_hint = ""
+
+
+class Failed(PartiturError):
+    """Something outside did not do its part."""
+
+    code = "failed"
+    status = 502
+
+
+class StepFailed(Failed):
+    """A required step of a composition failed."""
+
+    code = "step_failed"
+
+
+class ToolFailed(Failed):
+    """A tool failed."""
+
+    code = "tool_failed"
+
+
+class Unavailable(Failed):
+    """An engine or a store cannot be reached now."""
+
+    code = "unavailable"
+    status = 503
+    default_hint = "Try again in a moment; 'partitur doctor' names what is down."
+
+
+class TimedOut(Failed):
+    """It took longer than it may."""
+
+    code = "timeout"
+    status = 504
+    default_hint = "Send less at once, or raise the time limit in the settings."
