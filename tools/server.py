@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import mcp_types
 from fastmcp import Context, FastMCP
@@ -16,13 +16,20 @@ from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import Tool, ToolResult
 from pydantic import BaseModel, PrivateAttr, ValidationError
 
-from tools.base import Artifact, ArtifactStore, Caller, InvalidInput, PartiturError, ToolRef, acting_as, caller_of
-from tools.base.errors import Unauthenticated
+from tools.base import (
+    SOURCE,
+    Artifact,
+    ArtifactStore,
+    Caller,
+    InvalidInput,
+    PartiturError,
+    ToolRef,
+    Unauthenticated,
+    acting_as,
+    caller_of,
+)
 
-__all__ = ["SOURCE", "Binding", "bind", "explain", "tool_server"]
-
-SOURCE = "partitur/source"
-"""Key in a tool's metadata: true where its result is a `Passages`, material that may be quoted."""
+__all__ = ["Binding", "bind", "tool_server"]
 
 In = TypeVar("In", bound=BaseModel)
 Out = TypeVar("Out", bound=BaseModel)
@@ -40,21 +47,6 @@ class Binding:
 def bind(ref: ToolRef[In, Out], handler: Callable[[In, Context], Awaitable[Out]]) -> Binding:
     """Ties `handler` to `ref`; the type checker holds the two together."""
     return Binding(ref, handler)
-
-
-def explain(error: ValidationError, model: type[BaseModel]) -> InvalidInput:
-    """A pydantic error as a user reads it: which field, what came, what was expected."""
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "input"
-    more = error.error_count() - 1
-    also = f" {more} more like this." if more else ""
-    got = repr(first["input"])
-    got = got if len(got) <= 80 else f"{got[:77]}…"
-    names = ", ".join(repr(name) for name in model.model_fields)
-    return InvalidInput(
-        f"{where!r} does not fit: {first['msg']}; got {got}.{also} Expected the fields {names}.",
-        hint="Correct the field and send it again.",
-    )
 
 
 def tool_server(
@@ -142,7 +134,7 @@ class _TypedTool(Tool):
             try:
                 given = ref.input.model_validate(arguments)
             except ValidationError as error:
-                raise explain(error, ref.input) from error
+                raise InvalidInput.of(error, ref.input) from error
             result = await self._binding.handler(given, ctx)
         except PartiturError as error:
             raise ToolError(str(error), log_level=logging.DEBUG) from error
@@ -154,7 +146,7 @@ class _TypedTool(Tool):
         if self._artifacts is None or ctx.request_context is None:
             return blocks
         for value in dict(result).values():
-            for artifact in value if isinstance(value, list) else [value]:
+            for artifact in cast("list[object]", value if isinstance(value, list) else [value]):
                 if isinstance(artifact, Artifact):
                     data = self._artifacts.path(artifact.id, caller=caller_of(ctx)).read_bytes()
                     blocks.append(_binary(artifact, base64.b64encode(data).decode()))

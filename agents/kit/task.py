@@ -30,7 +30,7 @@ class Task(BaseModel):
 
     language: Language
     variables: tuple[Variable, ...] = ()
-    parameters: dict[str, JsonValue] = Field(default_factory=dict, description="Typed parameters from the prompt's front matter.")
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, description="From the prompt's front matter.")
 
 
 class Evidence(BaseModel):

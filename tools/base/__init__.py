@@ -21,9 +21,10 @@ from tools.base.errors import (
     Unauthenticated,
     Unavailable,
 )
-from tools.base.tool import ToolRef
+from tools.base.tool import SOURCE, ToolRef
 
 __all__ = [
+    "SOURCE",
     "Artifact",
     "ArtifactStore",
     "Caller",

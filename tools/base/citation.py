@@ -31,7 +31,7 @@ class Passage(BaseModel):
     start: int = Field(ge=0, description="First code point in the stored text.")
     end: int = Field(ge=0, description="Code point after the last one.")
     text: str = Field(description="stored_text[start:end]")
-    score: float = Field(default=0.0, description="How well it fits the query; higher is better, comparable within one result.")
+    score: float = Field(default=0.0, description="How well it fits the query: higher is better, within one result.")
 
     def cite(self, start: int, end: int) -> Citation:
         """Cites `text[start:end]`; the offsets are code points within this passage."""

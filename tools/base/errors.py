@@ -18,7 +18,9 @@ PartiturError
     └── TimedOut          it took longer than it may
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ValidationError
 
 __all__ = [
     "Cancelled",
@@ -68,6 +70,18 @@ class InvalidInput(PartiturError):
     code = "invalid_input"
     status = 400
     default_hint = "Correct the input and send it again."
+
+    @classmethod
+    def of(cls, error: ValidationError, model: type[BaseModel]) -> Self:
+        """A pydantic error as a user reads it: which field, what came, what was expected."""
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "input"
+        more = error.error_count() - 1
+        also = f" {more} more like this." if more else ""
+        got = repr(first["input"])
+        got = got if len(got) <= 80 else f"{got[:77]}…"
+        names = ", ".join(repr(name) for name in model.model_fields)
+        return cls(f"{where!r} does not fit: {first['msg']}; got {got}.{also} Expected the fields {names}.")
 
 
 class TooLarge(InvalidInput):

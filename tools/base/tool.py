@@ -5,7 +5,10 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-__all__ = ["ToolRef"]
+__all__ = ["SOURCE", "ToolRef"]
+
+SOURCE = "partitur/source"
+"""Key in a tool's metadata: true where its result is a `Passages`, material that may be quoted."""
 
 In = TypeVar("In", bound=BaseModel)
 Out = TypeVar("Out", bound=BaseModel)

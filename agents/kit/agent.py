@@ -1,0 +1,222 @@
+"""Runs a use case's agent: pydantic-ai's loop over the engine of its role, each model request through the gate."""
+
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypedDict, cast
+
+from pydantic import BaseModel, Field
+from pydantic_ai import Agent, NativeOutput, RunContext, ToolOutput, UsageLimits
+from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior, UsageLimitExceeded
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextContent, ToolReturnPart, UserPromptPart
+from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.settings import ModelSettings
+
+from agents.kit.engine import Engine
+from agents.kit.gate import Gate
+from agents.kit.grounding import evidence_in, ground, passages_in
+from agents.kit.result import Usage
+from agents.kit.scope import Scope
+from agents.kit.task import Evidence, Task
+from agents.kit.toolbox import Toolbox
+from agents.kit.use_case import UseCase
+from tools.base import Failed, NoReliableSource, Refused, Unavailable
+
+__all__ = ["Agents", "GatedModel", "NoSource"]
+
+_LIMITS = UsageLimits(request_limit=12, tool_calls_limit=24)
+_SETTINGS = {"temperature", "top_p", "max_tokens", "seed", "presence_penalty", "frequency_penalty"}
+
+
+class NoSource(BaseModel):
+    """Return this when the sources do not carry an answer."""
+
+    reason: str = Field(description="One sentence: what the sources lack.")
+
+
+class _Options(TypedDict):
+    model: Model
+    deps: Scope
+    usage_limits: UsageLimits
+    model_settings: ModelSettings
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an agent made."""
+
+    output: BaseModel
+    evidence: Evidence
+
+
+class Agents:
+    """Agents by use case, built once."""
+
+    def __init__(self, toolbox: Toolbox, gate: Gate) -> None:
+        self._toolbox = toolbox
+        self._gate = gate
+        self._agents: dict[tuple[UseCase[Any, Any], bool], Agent[Scope, Any]] = {}
+
+    async def run(
+        self,
+        use_case: UseCase[Any, Any],
+        *,
+        prompt: str,
+        task: Task,
+        engine: Engine,
+        scope: Scope,
+        on_partial: Callable[[BaseModel], None] | None = None,
+    ) -> Made:
+        """One run of the agent loop.
+
+        Args:
+            use_case: what to do.
+            prompt: the rendered text of the prompt.
+            task: the same as data.
+            engine: what serves it.
+            scope: who asks, and where spending is counted.
+            on_partial: told the output as far as it has come, where the caller reads along.
+
+        Raises:
+            PartiturError: NoReliableSource, Unavailable, Refused, Failed, or what a tool raised.
+        """
+        agent = self._agent(use_case, engine)
+        message = [TextContent(prompt, metadata=task)]
+        given = {key: value for key, value in task.parameters.items() if key in _SETTINGS}
+        options = _Options(
+            model=GatedModel(engine, self._gate, scope),
+            deps=scope,
+            usage_limits=_LIMITS,
+            model_settings=cast("ModelSettings", given),
+        )
+        try:
+            if on_partial is None:
+                finished = await agent.run(message, **options)
+                output, messages = finished.output, finished.all_messages()
+            else:
+                async with agent.run_stream(message, **options) as stream:
+                    output = None
+                    async for output in stream.stream_output(debounce_by=None):
+                        if isinstance(output, use_case.output):
+                            on_partial(output)
+                    output = await stream.get_output()
+                    messages = stream.all_messages()
+        except UsageLimitExceeded as error:
+            raise Refused(f"The use case {use_case.name!r} stopped: {error}.", hint="Ask for less at once.") from error
+        except ModelAPIError as error:
+            raise Unavailable(
+                f"The engine {engine.id!r} did not serve the request: {error}.",
+                hint="Check that it runs and that its URL, name and key are right ('partitur doctor').",
+            ) from error
+        except UnexpectedModelBehavior as error:
+            raise Failed(
+                f"The engine {engine.id!r} gave no {use_case.output.__name__}: {error}.",
+                hint="Try again, or choose a stronger model for the role.",
+            ) from error
+        if isinstance(output, NoSource):
+            raise NoReliableSource(output.reason)
+        return Made(output, _evidence(output, messages))
+
+    def _agent(self, use_case: UseCase[Any, Any], engine: Engine) -> Agent[Scope, Any]:
+        key = (use_case, engine.generative)
+        if key not in self._agents:
+            reads = any(self._toolbox.refs[name].source for name in use_case.tools)
+            outputs: list[Any] = [use_case.output, NoSource] if reads else [use_case.output]
+            self._agents[key] = Agent(
+                name=use_case.name,
+                deps_type=Scope,
+                output_type=NativeOutput(outputs) if engine.generative else ToolOutput(use_case.output, name="result"),
+                toolsets=[self._toolbox.toolset(use_case.tools)] if use_case.tools else [],
+                retries={"tools": 2, "output": 2},
+            )
+        return self._agents[key]
+
+
+def _evidence(output: BaseModel, messages: Sequence[ModelMessage]) -> Evidence:
+    """What the engine reported of its sources, else what stands verbatim in them."""
+    return evidence_in(messages) or Evidence(citations=tuple(ground(output, passages_in(messages))))
+
+
+class GatedModel(WrapperModel):
+    """A model whose every request passes the gate: agents and raw calls alike."""
+
+    def __init__(self, engine: Engine, gate: Gate, scope: Scope) -> None:
+        super().__init__(engine.model)
+        self._engine, self._gate, self._scope = engine, gate, scope
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        act = self._scope.act("model", self._engine.id)
+        self._gate.before(act, _said(messages))
+        response = await super().request(messages, model_settings, model_request_parameters)
+        self._gate.after(act, _answered(response), spent=self._spent(response))
+        return response
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        act = self._scope.act("model", self._engine.id)
+        self._gate.before(act, _said(messages))
+        async with super().request_stream(messages, model_settings, model_request_parameters, run_context) as stream:
+            yield stream
+            response = stream.get()
+        self._gate.after(act, _answered(response), spent=self._spent(response))
+
+    def _spent(self, response: ModelResponse) -> Usage:
+        spent = Usage(
+            input_tokens=response.usage.input_tokens,
+            output_tokens=response.usage.output_tokens,
+            requests=1,
+            tokenizer=self._engine.tokenizer,
+        )
+        self._scope.usage.add(spent)
+        if self._engine.generative:
+            self._scope.price(self._engine.price.of(spent) if self._engine.price else None)
+        return spent
+
+
+def _said(messages: Sequence[ModelMessage]) -> str:
+    """What is new in a conversation since the model last spoke; the rest has passed before."""
+    new: list[str] = []
+    for message in reversed(messages):
+        if not isinstance(message, ModelRequest):
+            break
+        for part in message.parts:
+            if isinstance(part, UserPromptPart):
+                content = [part.content] if isinstance(part.content, str) else part.content
+                new += [
+                    item.content if isinstance(item, TextContent) else item
+                    for item in content
+                    if isinstance(item, str | TextContent)
+                ]
+            elif isinstance(part, ToolReturnPart):
+                new.append(
+                    part.content
+                    if isinstance(part.content, str)
+                    else json.dumps(part.content, ensure_ascii=False, default=str)
+                )
+            elif isinstance(content := getattr(part, "content", None), str):
+                new.append(content)
+    return "\n".join(new)
+
+
+def _answered(response: ModelResponse) -> str:
+    texts: list[str] = []
+    for part in response.parts:
+        if isinstance(content := getattr(part, "content", None), str):
+            texts.append(content)
+        args = cast("str | dict[str, Any] | None", getattr(part, "args", None))
+        if args:
+            texts.append(args if isinstance(args, str) else json.dumps(args, ensure_ascii=False))
+    return "\n".join(texts)

@@ -1,0 +1,71 @@
+"""The engines behind model roles: what serves a request, whether it can write, and what it costs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from agents.kit.result import Usage
+from tools.base import SetupError
+
+if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+
+__all__ = ["Engine", "Engines", "Price"]
+
+
+@dataclass(frozen=True)
+class Price:
+    """Per million tokens, in the currency of the settings."""
+
+    input: float
+    output: float
+
+    def of(self, usage: Usage) -> float:
+        return (usage.input_tokens * self.input + usage.output_tokens * self.output) / 1_000_000
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A model as use cases see it."""
+
+    id: str
+    """Its id at every interface; 'extractive' for the embedded engine."""
+    build: "Callable[[], Model]"
+    """Makes the pydantic-ai model, at first use: importing what it needs is dear."""
+    generative: bool = True
+    tokenizer: str | None = None
+    """Whose tokens its usage counts, where they are not a language model's."""
+    price: Price | None = None
+    """None = unknown."""
+
+    @cached_property
+    def model(self) -> "Model":
+        """Built once."""
+        return self.build()
+
+
+class Engines:
+    """Model roles and the engines they point at."""
+
+    def __init__(self, roles: Mapping[str, Engine]) -> None:
+        self._roles = dict(roles)
+
+    @property
+    def roles(self) -> frozenset[str]:
+        return frozenset(self._roles)
+
+    @property
+    def all(self) -> dict[str, Engine]:
+        """By id, each once."""
+        return {engine.id: engine for engine in self._roles.values()}
+
+    def of(self, role: str) -> Engine:
+        """The engine that serves `role`."""
+        try:
+            return self._roles[role]
+        except KeyError:
+            known = ", ".join(repr(name) for name in sorted(self._roles))
+            raise SetupError(
+                f"The model role {role!r} is unknown. Known are {known}.", hint="Name one of these roles."
+            ) from None

@@ -1,0 +1,39 @@
+"""Lets a caller read along: partial outputs become pieces of readable text, each through the gate before it leaves."""
+
+from pydantic import BaseModel
+
+from agents.kit.events import Partial, Piece
+from agents.kit.gate import Gate
+from agents.kit.readable import readable
+from agents.kit.scope import Scope
+
+__all__ = ["Reader"]
+
+
+class Reader:
+    """Sends what is new of an answer. Text that was sent is never taken back."""
+
+    def __init__(self, gate: Gate, scope: Scope, name: str) -> None:
+        self._gate, self._scope = gate, scope
+        self._act = scope.act("use_case", name)
+        self._pieces = gate.pieces(self._act)
+        self._seen = ""
+
+    def partial(self, output: BaseModel) -> None:
+        """Takes the output as far as it has come."""
+        self._gate.piece(self._act, output.model_dump_json())
+        self._scope.listen(Partial(output))
+        text = readable(output)
+        if text.startswith(self._seen):
+            self._send(self._pieces.add(text[len(self._seen) :]))
+            self._seen = text
+
+    def end(self, output: BaseModel) -> None:
+        """Takes the whole output and sends what is missing; all of it again where it begins otherwise."""
+        text = readable(output)
+        rest = text[len(self._seen) :] if text.startswith(self._seen) else f"\n\n{text}"
+        self._send(self._pieces.add(rest) + self._pieces.end())
+
+    def _send(self, text: str) -> None:
+        if text:
+            self._scope.listen(Piece(text))

@@ -1,0 +1,96 @@
+"""One use case on its way: who asked, where in the run it stands, and what its steps have brought so far."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Literal
+
+from agents.kit.events import Listener
+from agents.kit.gate import Act
+from agents.kit.result import Result, Step, Usage
+from tools.base import Artifact, Caller, Citation
+
+__all__ = ["Scope"]
+
+
+@dataclass(kw_only=True)
+class Scope:
+    """Shared by the run: caller, trace, spending, listener. Its own: path, and what has been gathered here."""
+
+    caller: Caller
+    trace_id: str
+    path: str
+    spent: Usage
+    listen: Listener
+    random: Random
+    cancelled: Callable[[], bool]
+    usage: Usage = field(default_factory=Usage)
+    unpriced: bool = False
+    """A part of it has no known price, so that neither has the whole."""
+    cost: float = 0.0
+    shortfalls: list[str] = field(default_factory=list[str])
+    """Why it is only partly done."""
+    steps: dict[int, list[Step]] = field(default_factory=dict[int, list[Step]])
+    """By ordinal, each with the steps below it."""
+    engines: dict[int, str] = field(default_factory=dict[int, str])
+    quotes: dict[int, list[Citation]] = field(default_factory=dict[int, list[Citation]])
+    made: dict[int, list[Artifact]] = field(default_factory=dict[int, list[Artifact]])
+    _ordinal: int = 0
+
+    def next(self) -> int:
+        """The ordinal of the step that is being called now, from 1."""
+        self._ordinal += 1
+        return self._ordinal
+
+    def below(self, name: str, ordinal: int) -> "Scope":
+        """The scope of a step."""
+        return Scope(
+            caller=self.caller,
+            trace_id=self.trace_id,
+            path=f"{self.path}/{ordinal}:{name}",
+            spent=self.spent,
+            listen=self.listen,
+            random=Random(f"{self.trace_id}{self.path}/{ordinal}"),
+            cancelled=self.cancelled,
+        )
+
+    def act(self, kind: Literal["use_case", "model", "tool"], name: str) -> Act:
+        """What passes the gate for this scope."""
+        return Act(
+            kind=kind, name=name, caller=self.caller, trace_id=self.trace_id, spent=self.spent, cancelled=self.cancelled
+        )
+
+    def price(self, cost: float | None) -> None:
+        """Adds a cost; an unknown one makes the whole unknown."""
+        if cost is None:
+            self.unpriced = True
+        else:
+            self.cost += cost
+
+    def total(self) -> float | None:
+        """What it cost so far; None = unknown."""
+        return None if self.unpriced else round(self.cost, 9)
+
+    def take(self, ordinal: int, result: Result[Any]) -> None:
+        """Takes over what a step brought."""
+        self.usage.add(result.usage)
+        self.price(result.cost)
+        self.engines[ordinal] = result.engine
+        self.quotes[ordinal] = result.citations
+        self.made[ordinal] = result.artifacts
+        if result.outcome == "partial" and result.message:
+            self.shortfalls.append(result.message)
+
+    def ordered_steps(self) -> list[Step]:
+        """All steps, in the order in which they were called."""
+        return [step for ordinal in sorted(self.steps) for step in self.steps[ordinal]]
+
+    def ordered_citations(self) -> list[Citation]:
+        """All citations of the steps, each once, in the order of the steps."""
+        found = [c for ordinal in sorted(self.quotes) for c in self.quotes[ordinal]]
+        return list({(c.document, c.start, c.end): c for c in found}.values())
+
+    def ordered_artifacts(self) -> list[Artifact]:
+        """All artifacts of the steps, each once, in the order of the steps."""
+        found = [a for ordinal in sorted(self.made) for a in self.made[ordinal]]
+        return list({a.id: a for a in found}.values())
