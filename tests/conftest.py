@@ -32,7 +32,7 @@ def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     def guarded(connect: Callable[[socket.socket, Address], object]) -> Callable[[socket.socket, Address], object]:
         def checked(self: socket.socket, address: Address) -> object:
             if not _is_local(address):
-                pytest.fail(
+                raise AssertionError(
                     f"The test connects to {address!r}. Tests reach this machine alone; mark it 'real' otherwise."
                 )
             return connect(self, address)
