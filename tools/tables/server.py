@@ -1,0 +1,42 @@
+"""The tables tool server."""
+
+from threading import Event
+
+import anyio
+from anyio.to_thread import run_sync
+from fastmcp import Context, FastMCP
+from fastmcp.server.auth import AuthProvider
+
+from tools.base import Caller, caller_of
+from tools.server import bind, tool_server
+from tools.tables import TableQuery, TableResult, TableSchema, TableSchemaQuery, TablesConfig, query, schema
+from tools.tables.store import Tables
+
+__all__ = ["build"]
+
+
+def build(config: TablesConfig, *, auth: AuthProvider | None = None, local: Caller | None = None) -> FastMCP:
+    """Serves `tables.query` and `tables.schema` over the store at `config.home`; loads beside it are followed."""
+    tables = Tables(config)
+
+    async def run_query(asked: TableQuery, ctx: Context) -> TableResult:
+        caller_of(ctx)
+        stop = Event()
+        try:
+            return await run_sync(lambda: tables.query(asked, stop=stop), abandon_on_cancel=True)
+        except anyio.get_cancelled_exc_class():
+            stop.set()
+            raise
+
+    async def describe(asked: TableSchemaQuery, ctx: Context) -> TableSchema:
+        caller_of(ctx)
+        return await run_sync(tables.schema, asked)
+
+    return tool_server(
+        "tables",
+        [bind(query, run_query), bind(schema, describe)],
+        instructions="Figures of the organisation as tables. Ask 'schema' for names, types and sample values, then "
+        "'query' with one SELECT in DuckDB's SQL. Nothing can be changed here.",
+        auth=auth,
+        local=local,
+    )
