@@ -1,0 +1,1 @@
+"""Typed agents, one file each, and the kit they are written with."""

@@ -1,0 +1,163 @@
+"""Wires the house: settings into engines, tools, prompts and catalog; everything that is asked is asked here."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, TypeVar
+
+from opentelemetry.sdk.trace import TracerProvider
+from pydantic import BaseModel
+
+from agents.kit import (
+    CancelGuard,
+    Engine,
+    Engines,
+    Event,
+    Gate,
+    Listener,
+    Result,
+    Runtime,
+    SecretGuard,
+    SizeGuard,
+    Toolbox,
+    UsageGuard,
+    UseCase,
+    validated,
+)
+from agents.kit.task import Language
+from compositions.catalog import GROUP, Catalog, Found, load_catalog
+from prompts.prompt import Prompt
+from prompts.store import PromptStore
+from server.engines import house_engines
+from server.servers import house_servers
+from server.settings import Settings, load_settings
+from tools.base import ArtifactStore, Caller, NotFound
+
+__all__ = ["LOCAL", "House", "open_house"]
+
+In = TypeVar("In", bound=BaseModel)
+Out = TypeVar("Out", bound=BaseModel)
+
+LOCAL = Caller(subject="local", roles=frozenset({"admin"}), scopes=frozenset({"partitur"}))
+"""Who acts through Python, the command line and stdio: the user whose machine it is."""
+
+
+@dataclass(frozen=True)
+class House:
+    """An open house. Made by `open_house`; dear parts are built at their first use and shared."""
+
+    settings: Settings
+    catalog: Catalog
+    runtime: Runtime
+    prompts: "Prompts"
+    artifacts: ArtifactStore
+    closing: AsyncExitStack = field(repr=False)
+
+    async def ask(
+        self,
+        use_case: UseCase[In, Out],
+        given: In,
+        *,
+        caller: Caller = LOCAL,
+        listen: Listener = lambda event: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Result[Out]:
+        """Asks a use case. See `Runtime.ask`."""
+        return await self.runtime.ask(use_case, given, caller=caller, listen=listen, cancelled=cancelled)
+
+    async def ask_by_name(
+        self,
+        name: str,
+        given: Mapping[str, Any] | BaseModel,
+        *,
+        caller: Caller = LOCAL,
+        listen: Listener = lambda event: None,
+    ) -> Result[Any]:
+        """Asks a use case by its name, with plain data.
+
+        Raises:
+            NotFound: there is no such use case.
+            InvalidInput: `given` does not fit its input.
+        """
+        use_case = self.catalog[name]
+        data = given if isinstance(given, use_case.input) else validated(use_case.input, given)
+        return await self.ask(use_case, data, caller=caller, listen=listen)
+
+    def stream(self, use_case: UseCase[In, Out], given: In, *, caller: Caller = LOCAL) -> AsyncGenerator[Event]:
+        """Asks a use case and tells as it goes. See `Runtime.stream`."""
+        return self.runtime.stream(use_case, given, caller=caller)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the role `chat`."""
+        return self.runtime.engines.of("chat")
+
+
+class Prompts:
+    """The prompt library, and behind it the `prompts` folders of plug-ins."""
+
+    def __init__(self, library: PromptStore) -> None:
+        self.library = library
+        self._plugins: dict[Path, PromptStore] = {}
+
+    def of(self, found: Found) -> "Prompts | PromptStore":
+        """Where the prompts of a use case lie: the library, or beside a plug-in's own file."""
+        if found.plugin is None:
+            return self
+        folder = found.folder / "prompts"
+        return self._plugins.setdefault(folder, PromptStore(folder))
+
+    def get(self, name: str, language: Language = "de") -> Prompt:
+        """The prompt of that name; the library's own goes before a plug-in's.
+
+        Raises:
+            NotFound: nobody has it.
+        """
+        try:
+            return self.library.get(name, language)
+        except NotFound:
+            for plugin in self._plugins.values():
+                if name in plugin.names():
+                    return plugin.get(name, language)
+            raise
+
+
+@asynccontextmanager
+async def open_house(settings: Settings | None = None) -> AsyncGenerator[House]:
+    """Opens the house; on leaving, everything that was built is closed.
+
+    Raises:
+        SetupError: the settings, a plug-in or a use case is wrong; the message names each problem.
+    """
+    settings = settings or load_settings()
+    async with AsyncExitStack() as closing:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        artifacts = ArtifactStore(settings.home / "artifacts")
+        gate = Gate([CancelGuard(), SizeGuard(), SecretGuard(), UsageGuard()])
+        toolbox = Toolbox(house_servers(settings, artifacts, closing), gate)
+        engines = Engines(house_engines(settings, closing))
+        prompts = Prompts(PromptStore(library_root(settings)))
+        catalog = load_catalog(
+            prompts=prompts.of,
+            tools=toolbox.refs,
+            roles=engines.roles,
+            entry_points=entry_points(group=GROUP),
+        )
+        runtime = Runtime(
+            prompts=prompts,
+            engines=engines,
+            toolbox=toolbox,
+            gate=gate,
+            use_cases=tuple(catalog),
+            tracer_provider=TracerProvider(),
+        )
+        yield House(settings, catalog, runtime, prompts, artifacts, closing)
+
+
+def library_root(settings: Settings) -> Path:
+    """The folder of the prompt library: what the settings say, else the one the code came with, else a copy in the home."""
+    from prompts.seed import library
+
+    return settings.prompts or library(settings.home)

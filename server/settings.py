@@ -1,0 +1,87 @@
+"""Every setting, read once: from `partitur.toml` in the working directory and from PARTITUR_… in the environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from tools.base import SetupError
+
+__all__ = ["Brand", "Settings", "load_settings"]
+
+
+class Brand(BaseModel):
+    """Colours of header cards and of the newsletter page, as #rrggbb."""
+
+    primary: str = Field(default="#0b4f6c", pattern=r"^#[0-9a-fA-F]{6}$")
+    accent: str = Field(default="#e07a1f", pattern=r"^#[0-9a-fA-F]{6}$")
+    name: str = Field(default="Partitur", max_length=80)
+
+
+class Settings(BaseSettings):
+    """What an installation can set. The environment wins over the file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PARTITUR_", toml_file="partitur.toml", extra="forbid", env_nested_delimiter="__", frozen=True
+    )
+
+    home: Path = Field(default=Path(".partitur"), description="Where data, keys and artifacts lie.")
+    host: str = Field(default="127.0.0.1", description="Address that 'partitur serve' listens on.")
+    port: int = Field(
+        default=8642, ge=0, le=65535, description="Port that 'partitur serve' listens on; 0 = any free one."
+    )
+    api_key: SecretStr | None = Field(default=None, description="A key that is accepted besides those in the home.")
+    prompts: Path | None = Field(default=None, description="Folder of the prompt library, in a Git repository.")
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+
+    model_url: str | None = Field(
+        default=None, description="OpenAI-compatible endpoint, for example http://host:8000/v1."
+    )
+    model_name: str | None = Field(default=None, description="The model's name there, and its id at /v1/models.")
+    model_key: SecretStr | None = None
+    embedding_url: str | None = None
+    embedding_name: str | None = None
+    embedding_key: SecretStr | None = None
+    speech_url: str | None = None
+    speech_name: str | None = None
+    speech_key: SecretStr | None = None
+    transcription_url: str | None = None
+    transcription_name: str | None = None
+    transcription_key: SecretStr | None = None
+    image_url: str | None = None
+    image_name: str | None = None
+    image_key: SecretStr | None = None
+
+    brand: Brand = Brand()
+    request_timeout: float = Field(default=600.0, gt=0, description="Seconds that one request to an engine may take.")
+    max_body_bytes: int = Field(default=20_000_000, gt=0, description="Largest body of an HTTP request.")
+    max_file_bytes: int = Field(default=50_000_000, gt=0, description="Largest file that is ingested.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**given: object) -> Settings:
+    """The settings of this process; `given` wins over environment and file.
+
+    Raises:
+        SetupError: a value does not fit; the message names the setting and the variable.
+    """
+    try:
+        return Settings(**given)  # pyright: ignore[reportArgumentType]  # pydantic checks what the caller hands over
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "_".join(str(part) for part in first["loc"])
+        raise SetupError(
+            f"The setting {name!r} does not fit: {first['msg']}.",
+            hint=f"Correct it in partitur.toml or in the environment as PARTITUR_{name.upper()}.",
+        ) from None
