@@ -1,0 +1,145 @@
+"""Turns the bytes of a file into documents that are ready to be indexed; runs in the reading process only."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from tools.knowledge.chunks import Chunk, cut
+from tools.knowledge.formats import Extract, Limits, Skip, Unreadable, kind_of
+from tools.language import Language, detect, grams, stems
+
+__all__ = ["Prepared", "prepare"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedChunk:
+    """A chunk with its terms, joined by blanks."""
+
+    start: int
+    end: int
+    heading: str
+    page: int | None
+    title_stems: str
+    title_grams: str
+    body_stems: str
+    body_grams: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document with its chunks."""
+
+    record: str
+    title: str
+    language: Language
+    media_type: str
+    pages: int | None
+    text: str
+    fraction: float
+    chunks: list[PreparedChunk]
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def prepare(name: str, data: bytes, limits: Limits) -> Iterator[Prepared | Skip]:
+    """The documents in `data`, the content of a file called `name`.
+
+    Raises:
+        Unreadable: the file is empty, too large as text, damaged, or of no known kind.
+    """
+    if not data.strip(b"\0 \t\r\n\xef\xbb\xbf"):
+        raise Unreadable("The file is empty. Expected text in it.")
+    kind, media_type = kind_of(name)
+    total = 0
+    for found in _extracts(kind, data, limits):
+        if isinstance(found, Skip):
+            yield found
+            continue
+        total += len(found.text)
+        if len(found.text) > limits.text_chars or total > limits.output_chars:
+            most = min(limits.text_chars, limits.output_chars)
+            raise Unreadable(f"The text has more than {most} code points. Split the file, or raise the limit.")
+        if not found.text.strip():
+            raise Unreadable("No text was found in the file. A scanned document needs text recognition first.")
+        yield _prepared(name, found, media_type)
+
+
+def _extracts(kind: str, data: bytes, limits: Limits) -> Iterator[Extract | Skip]:
+    # The parsers are imported when the first file needs them: a reader starts in the time of the standard library.
+    match kind:
+        case "text":
+            from tools.knowledge.plain import read_text
+
+            yield read_text(data)
+        case "markdown":
+            from tools.knowledge.plain import read_markdown
+
+            yield read_markdown(data)
+        case "html":
+            from tools.knowledge.web import read_html
+
+            yield read_html(data)
+        case "pdf":
+            from tools.knowledge.paper import read_pdf
+
+            yield read_pdf(data, limits)
+        case "docx":
+            from tools.knowledge.word import read_docx
+
+            yield read_docx(data, limits)
+        case "lines":
+            from tools.knowledge.records import read_lines
+
+            yield from read_lines(data)
+        case _:
+            from tools.knowledge.records import read_list
+
+            yield from read_list(data)
+
+
+def _prepared(name: str, found: Extract, media_type: str) -> Prepared:
+    declared = found.language[:2].lower()
+    language: Language = "de" if declared == "de" else "en" if declared == "en" else detect(found.text)
+    title = found.title or _first_heading(found.text) or found.record or _spoken(name)
+    chunks = [
+        _chunk(found.text, chunk, title, language)
+        for chunk in cut(found.text, language=language, pages=found.pages, title=title)
+    ]
+    return Prepared(
+        record=found.record,
+        title=title[:500],
+        language=language,
+        media_type=media_type,
+        pages=len(found.pages) or None,
+        text=found.text,
+        fraction=found.fraction,
+        chunks=chunks,
+    )
+
+
+def _chunk(text: str, chunk: Chunk, title: str, language: Language) -> PreparedChunk:
+    above = " ".join((title, *chunk.headings))[:2000]
+    body = f"{chunk.context}\n{text[chunk.start : chunk.end]}" if chunk.context else text[chunk.start : chunk.end]
+    return PreparedChunk(
+        start=chunk.start,
+        end=chunk.end,
+        heading=" › ".join(chunk.headings)[:1000],
+        page=chunk.page,
+        title_stems=" ".join(stems(above, language)),
+        title_grams=" ".join(grams(above)),
+        body_stems=" ".join(stems(body, language)),
+        body_grams=" ".join(grams(body)),
+    )
+
+
+def _first_heading(text: str) -> str:
+    for line in text[:20_000].split("\n"):
+        if line.startswith("#"):
+            return line.lstrip("#").strip()
+    return ""
+
+
+def _spoken(name: str) -> str:
+    """A file's name as a title: without folder and ending."""
+    stem = name.rpartition("/")[2].rpartition(".")[0] or name
+    return stem.replace("_", " ").strip()

@@ -1,0 +1,160 @@
+"""The knowledge base as a Python object: the command line, the benchmarks and the tool server all go through it."""
+
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import anyio
+import anyio.to_thread
+
+from tools.base import Caller, NotFound, Passage, Passages
+from tools.knowledge import Deleted, Document, Documents, DocumentText, IngestReport, KnowledgeConfig, OnProgress
+from tools.knowledge.files import Inline
+from tools.knowledge.ingestion import Ingestion
+from tools.knowledge.ranking import query_terms
+from tools.language import Language
+
+if TYPE_CHECKING:
+    from tools.knowledge.store import Row, Store
+
+__all__ = ["Inline", "Library"]
+
+
+class Library:
+    """Ingests, searches, lists and deletes documents, always for a caller. Opens its store when it is first used."""
+
+    def __init__(self, config: KnowledgeConfig) -> None:
+        self.config = config
+        self._opening = anyio.Lock()
+        self._store: Store | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._opened()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._store = None
+
+    async def ingest(
+        self,
+        paths: Iterable[Path | str] = (),
+        documents: Iterable[Inline] = (),
+        *,
+        caller: Caller,
+        on_progress: OnProgress | None = None,
+    ) -> IngestReport:
+        """Reads files, folders and inline documents; what is unchanged is left, what left a folder is removed.
+
+        One file that cannot be read fails alone and is named in the report.
+
+        Raises:
+            NotFound: a path is not there.
+            Forbidden: a path may not be read.
+        """
+        store = await self._opened()
+        async with self._alone(on_progress):
+            ingestion = Ingestion(self.config, store, caller, on_progress)
+            return await ingestion.run([Path(path) for path in paths], list(documents))
+
+    async def search(self, query: str, *, caller: Caller, limit: int = 8, language: Language | None = None) -> Passages:
+        """The passages that fit `query` best. Scores are comparable within one result: weighted sums of BM25."""
+        store = await self._opened()
+        terms = query_terms(query, language)
+        if not terms:
+            return Passages(passages=[])
+        rows = await store.search(caller, terms, limit)
+        rows.sort(key=lambda row: (-row["_score"], row["document"], row["start"]))
+        seen: set[tuple[str, int]] = set()
+        passages: list[Passage] = []
+        for row in rows:
+            place = (row["document"], row["start"])
+            if place not in seen:  # while a file is replaced, its old and its new version are both there for a moment
+                seen.add(place)
+                passages.append(_passage(row))
+        return Passages(passages=passages)
+
+    async def documents(self, caller: Caller, *, limit: int | None = None, offset: int = 0) -> Documents:
+        """The stored documents, ordered by id."""
+        rows = await (await self._opened()).documents(caller)
+        rows.sort(key=lambda row: row["id"])
+        end = None if limit is None else offset + limit
+        return Documents(documents=[_document(row) for row in rows[offset:end]], total=len(rows))
+
+    async def text(self, document_id: str, caller: Caller) -> DocumentText:
+        """The stored text of a document.
+
+        Raises:
+            NotFound: there is no such document for this caller.
+        """
+        rows = await (await self._opened()).documents(caller, [document_id], text=True)
+        if not rows:
+            raise NotFound(
+                f"Document {document_id!r} is not there. Expected the id of a stored document.",
+                hint="List the documents to see their ids.",
+            )
+        return DocumentText(document=_document(rows[-1]), text=rows[-1]["text"])
+
+    async def delete(self, ids: Sequence[str], caller: Caller) -> Deleted:
+        """Deletes documents with their chunks."""
+        store = await self._opened()
+        async with self._alone(None):
+            deleted = await store.drop_documents(caller, ids)
+            if deleted:
+                await store.optimize()
+        return Deleted(deleted=deleted, missing=[name for name in ids if name not in deleted])
+
+    async def _opened(self) -> "Store":
+        async with self._opening:
+            if self._store is None:
+                # Seconds of import that must not hold up the event loop.
+                make = await anyio.to_thread.run_sync(_store_class)
+                self._store = await make.open(self.config.home)
+            return self._store
+
+    @asynccontextmanager
+    async def _alone(self, on_progress: OnProgress | None) -> AsyncIterator[None]:
+        """Holds the lock of writers: two ingestions of the same folder would store it twice."""
+        handle = os.open(self.config.home / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            waited = False
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    if not waited and on_progress is not None:
+                        await on_progress(0, 1, "waiting for another ingestion to end")
+                    waited = True
+                    await anyio.sleep(0.1)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _store_class() -> "type[Store]":
+    from tools.knowledge.store import Store
+
+    return Store
+
+
+def _passage(row: "Row") -> Passage:
+    return Passage(
+        document=row["document"],
+        title=row["title"],
+        heading=row["heading"],
+        page=row["page"],
+        start=row["start"],
+        end=row["end"],
+        text=row["text"],
+        score=row["_score"],
+    )
+
+
+def _document(row: "Row") -> Document:
+    return Document(**{name: row[name] for name in Document.model_fields})

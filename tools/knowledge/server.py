@@ -1,0 +1,70 @@
+"""The knowledge base as an MCP tool server."""
+
+from fastmcp import Context, FastMCP
+from fastmcp.server.auth import AuthProvider
+
+from tools.base import Caller, Passages, caller_of
+from tools.knowledge import (
+    Delete,
+    Deleted,
+    DocumentRef,
+    Documents,
+    DocumentText,
+    Ingest,
+    IngestReport,
+    KnowledgeConfig,
+    ListDocuments,
+    Search,
+    delete,
+    document,
+    documents,
+    ingest,
+    search,
+)
+from tools.knowledge.library import Inline, Library
+from tools.server import bind, tool_server
+
+__all__ = ["build"]
+
+
+def build(
+    config: KnowledgeConfig,
+    *,
+    auth: AuthProvider | None = None,
+    local: Caller | None = None,
+    library: Library | None = None,
+) -> FastMCP:
+    """Builds the server over the store at `config.home`; `library` shares an open one in the same process."""
+    shelf = library or Library(config)
+
+    async def on_search(given: Search, ctx: Context) -> Passages:
+        return await shelf.search(given.query, caller=caller_of(ctx), limit=given.limit, language=given.language)
+
+    async def on_ingest(given: Ingest, ctx: Context) -> IngestReport:
+        async def report(done: float, total: float, message: str) -> None:
+            await ctx.report_progress(done, total, message)
+
+        return await shelf.ingest(documents=[Inline(given.name, given.data)], caller=caller_of(ctx), on_progress=report)
+
+    async def on_documents(given: ListDocuments, ctx: Context) -> Documents:
+        return await shelf.documents(caller_of(ctx), limit=given.limit, offset=given.offset)
+
+    async def on_document(given: DocumentRef, ctx: Context) -> DocumentText:
+        return await shelf.text(given.id, caller_of(ctx))
+
+    async def on_delete(given: Delete, ctx: Context) -> Deleted:
+        return await shelf.delete(given.ids, caller_of(ctx))
+
+    return tool_server(
+        "knowledge",
+        [
+            bind(search, on_search),
+            bind(ingest, on_ingest),
+            bind(documents, on_documents),
+            bind(document, on_document),
+            bind(delete, on_delete),
+        ],
+        instructions="Documents of the organisation. Search first; quote passages with their offsets, never from memory.",
+        auth=auth,
+        local=local,
+    )

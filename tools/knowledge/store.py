@@ -1,0 +1,261 @@
+"""The tables of the knowledge base in LanceDB: files, documents, and chunks with their full-text indices."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import lancedb
+import pyarrow as pa
+from lancedb.index import FTS
+from lancedb.query import BooleanQuery, MatchQuery, Occur
+
+from tools.base import Caller
+from tools.knowledge.reader import ReadDocument
+
+__all__ = ["Row", "Stored", "Store", "text_of"]
+
+Row = dict[str, Any]  # Any: a row as LanceDB returns it; typed where it becomes a model
+
+TERM_COLUMNS = ("title_stems", "title_grams", "body_stems", "body_grams")
+
+_FILES = pa.schema(
+    [
+        ("tenant", pa.string()),
+        ("source", pa.string()),
+        ("version", pa.string()),
+        ("documents", pa.int64()),
+    ]
+)
+_DOCUMENTS = pa.schema(
+    [
+        ("tenant", pa.string()),
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("record", pa.string()),
+        ("version", pa.string()),
+        ("title", pa.string()),
+        ("language", pa.string()),
+        ("media_type", pa.string()),
+        ("pages", pa.int32()),
+        ("ingested_at", pa.timestamp("us", tz="UTC")),
+        ("size", pa.int64()),
+        ("chunks", pa.int32()),
+        ("text", pa.large_string()),
+    ]
+)
+_CHUNKS = pa.schema(
+    [
+        ("tenant", pa.string()),
+        ("document", pa.string()),
+        ("source", pa.string()),
+        ("version", pa.string()),
+        ("title", pa.string()),
+        ("heading", pa.string()),
+        ("page", pa.int32()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("text", pa.large_string()),
+        *((name, pa.large_string()) for name in TERM_COLUMNS),
+    ]
+)
+_PRUNE = timedelta(hours=1)  # versions that a search under way may still read
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A document with the place it came from, ready to be written."""
+
+    id: str
+    source: str
+    version: str
+    document: ReadDocument
+
+
+class Store:
+    """All statements that touch the tables. Every one of them is bound to the caller's tenant."""
+
+    def __init__(self, files: Any, documents: Any, chunks: Any) -> None:  # Any: lancedb has no types
+        self._files = files
+        self._documents = documents
+        self._chunks = chunks
+
+    @classmethod
+    async def open(cls, home: Path) -> "Store":
+        """Opens the store, and makes it when it is not there. Each read sees what other processes have written."""
+        home.mkdir(parents=True, exist_ok=True)
+        db = await lancedb.connect_async(home / "lance", read_consistency_interval=timedelta(0))
+        files = await db.create_table("files", schema=_FILES, exist_ok=True)
+        documents = await db.create_table("documents", schema=_DOCUMENTS, exist_ok=True)
+        chunks = await db.create_table("chunks", schema=_CHUNKS, exist_ok=True)
+        if len(await chunks.list_indices()) < len(TERM_COLUMNS):
+            for column in TERM_COLUMNS:
+                await chunks.create_index(column, config=_terms_index(), name=f"{column}_terms", replace=True)
+        return cls(files, documents, chunks)
+
+    async def versions(self, caller: Caller) -> dict[str, tuple[str, int]]:
+        """For each file that was read completely: its version and how many documents it holds."""
+        found: dict[str, tuple[str, int]] = {}
+        query = self._files.query().where(_mine(caller)).select(["source", "version", "documents"])
+        async for row in _rows(query):
+            found[row["source"]] = (row["version"], row["documents"])
+        return found
+
+    async def stored_versions(self, caller: Caller) -> dict[str, set[str]]:
+        """For each file: the versions that documents are there of, complete or not."""
+        found: dict[str, set[str]] = {}
+        async for row in _rows(self._documents.query().where(_mine(caller)).select(["source", "version"])):
+            found.setdefault(row["source"], set()).add(row["version"])
+        return found
+
+    async def owners(self, caller: Caller, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Source and record of the documents that have these ids already."""
+        query = (
+            self._documents.query()
+            .where(f"{_mine(caller)} AND id IN ({_list(ids)})")
+            .select(["id", "source", "record"])
+        )
+        return {row["id"]: (row["source"], row["record"]) async for row in _rows(query)}
+
+    async def add(self, caller: Caller, batch: Sequence[Stored]) -> None:
+        """Adds documents and their chunks; documents first, so that a kill in between leaves a trace to clean up."""
+        if not batch:
+            return
+        now = datetime.now(UTC)
+        await self._documents.add(
+            pa.Table.from_pylist([_document_row(caller, item, now) for item in batch], schema=_DOCUMENTS)
+        )
+        rows = [row for item in batch for row in _chunk_rows(caller, item)]
+        if rows:
+            await self._chunks.add(pa.Table.from_pylist(rows, schema=_CHUNKS))
+
+    async def finish(self, caller: Caller, files: Sequence[tuple[str, str, int]], replaced: Iterable[str]) -> None:
+        """Notes files as read completely (source, version, documents) and drops other versions of the `replaced`."""
+        if not files:
+            return
+        old = set(replaced)
+        for source, version, _ in files:
+            if source in old:
+                await self.drop(caller, f"source = {text_of(source)} AND version <> {text_of(version)}")
+        await self._files.delete(f"{_mine(caller)} AND source IN ({_list(source for source, _, _ in files)})")
+        rows = [
+            {"tenant": caller.tenant, "source": source, "version": version, "documents": count}
+            for source, version, count in files
+        ]
+        await self._files.add(pa.Table.from_pylist(rows, schema=_FILES))
+
+    async def drop(self, caller: Caller, where: str) -> None:
+        """Deletes documents and chunks for which `where` holds; it may name source and version only."""
+        await self._chunks.delete(f"{_mine(caller)} AND {where}")
+        await self._documents.delete(f"{_mine(caller)} AND {where}")
+
+    async def drop_sources(self, caller: Caller, sources: Sequence[str]) -> None:
+        """Deletes all that was made of these files."""
+        for at in range(0, len(sources), 500):
+            where = f"source IN ({_list(sources[at : at + 500])})"
+            await self._files.delete(f"{_mine(caller)} AND {where}")
+            await self.drop(caller, where)
+
+    async def drop_documents(self, caller: Caller, ids: Sequence[str]) -> list[str]:
+        """Deletes documents by id and returns those that were there; their files are read anew when ingested again."""
+        owners = await self.owners(caller, ids)
+        if owners:
+            await self._files.delete(
+                f"{_mine(caller)} AND source IN ({_list({source for source, _ in owners.values()})})"
+            )
+            await self._chunks.delete(f"{_mine(caller)} AND document IN ({_list(owners)})")
+            await self._documents.delete(f"{_mine(caller)} AND id IN ({_list(owners)})")
+        return [name for name in ids if name in owners]
+
+    async def optimize(self) -> None:
+        """Takes new rows into the indices, joins small fragments and drops old versions of the tables."""
+        for table in (self._chunks, self._documents, self._files):
+            await table.optimize(cleanup_older_than=_PRUNE)
+
+    async def search(self, caller: Caller, terms: Sequence[tuple[str, str, float]], limit: int) -> list[Row]:
+        """The chunks with the highest weighted sum of BM25 scores over (column, terms joined by blanks, weight)."""
+        parts = [(Occur.SHOULD, MatchQuery(words, column, boost=weight)) for column, words, weight in terms]
+        query = self._chunks.query().nearest_to_text(BooleanQuery(parts)).where(_mine(caller)).limit(limit)
+        columns = ["document", "title", "heading", "page", "start", "end", "text", "_score"]
+        return cast(list[Row], await query.select(columns).to_list())
+
+    async def documents(self, caller: Caller, ids: Sequence[str] | None = None, *, text: bool = False) -> list[Row]:
+        """Documents without their text unless asked for, all of the tenant or those with these ids."""
+        where = _mine(caller) if ids is None else f"{_mine(caller)} AND id IN ({_list(ids)})"
+        columns = [name for name in _DOCUMENTS.names if text or name != "text"]
+        return [row async for row in _rows(self._documents.query().where(where).select(columns))]
+
+
+def text_of(value: str) -> str:
+    """`value` as a literal of a filter."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _mine(caller: Caller) -> str:
+    """What this caller may see; part of every statement, so that nothing else is ever scored, counted or returned."""
+    return f"tenant = {text_of(caller.tenant)}"
+
+
+def _list(values: Iterable[str]) -> str:
+    return ", ".join(text_of(value) for value in values) or "''"
+
+
+async def _rows(query: Any) -> AsyncIterator[Row]:
+    async for batch in await query.to_batches():
+        for row in cast(list[Row], batch.to_pylist()):
+            yield row
+
+
+def _terms_index() -> Any:
+    """Terms come analysed and joined by blanks; the index counts them as they are."""
+    return FTS(
+        base_tokenizer="whitespace",
+        lower_case=False,
+        stem=False,
+        remove_stop_words=False,
+        ascii_folding=False,
+        max_token_length=100,
+    )
+
+
+def _document_row(caller: Caller, item: Stored, now: datetime) -> Row:
+    document = item.document
+    return {
+        "tenant": caller.tenant,
+        "id": item.id,
+        "source": item.source,
+        "record": document.record,
+        "version": item.version,
+        "title": document.title,
+        "language": document.language,
+        "media_type": document.media_type,
+        "pages": document.pages,
+        "ingested_at": now,
+        "size": len(document.text),
+        "chunks": len(document.chunks),
+        "text": document.text,
+    }
+
+
+def _chunk_rows(caller: Caller, item: Stored) -> list[Row]:
+    text = item.document.text
+    return [
+        {
+            "tenant": caller.tenant,
+            "document": item.id,
+            "source": item.source,
+            "version": item.version,
+            "title": item.document.title,
+            "heading": chunk.heading or None,
+            "page": chunk.page,
+            "start": chunk.start,
+            "end": chunk.end,
+            "text": text[chunk.start : chunk.end],
+            "title_stems": chunk.title_stems,
+            "title_grams": chunk.title_grams,
+            "body_stems": chunk.body_stems,
+            "body_grams": chunk.body_grams,
+        }
+        for chunk in item.document.chunks
+    ]

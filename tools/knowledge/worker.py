@@ -1,0 +1,70 @@
+"""The reading process: takes files on standard input, returns documents as JSON; a hostile file ends it and nothing else.
+
+Frames: a request is a 4-byte length with a JSON head, then the bytes it announces. An answer is any number of frames,
+each a 4-byte length with a JSON object, the last of which says `end` or `fail`.
+"""
+
+import json
+import resource
+import struct
+import sys
+from typing import BinaryIO, cast
+
+from tools.knowledge.extract import prepare
+from tools.knowledge.formats import Limits, Skip, Unreadable
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Serves requests until standard input ends."""
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # a library that prints must not write into the frames
+    while head := source.read(4):
+        length = struct.unpack(">I", head)[0]
+        request = cast(dict[str, float | str], json.loads(source.read(length)))
+        data = source.read(int(request["size"]))
+        _confine(int(request["memory"]), float(request["seconds"]))
+        limits = Limits(text_chars=int(request["text_chars"]), output_chars=int(request["output_chars"]))
+        _serve(sink, str(request["name"]), data, limits)
+
+
+def _serve(sink: BinaryIO, name: str, data: bytes, limits: Limits) -> None:
+    try:
+        for found in prepare(name, data, limits):
+            if isinstance(found, Skip):
+                _send(sink, {"skip": found.reason, "place": found.place})
+            else:
+                _send(sink, {"document": found.as_json()})
+        _send(sink, {"end": True})
+    except Unreadable as error:
+        _send(sink, {"fail": str(error)})
+    except MemoryError:
+        _send(sink, {"fail": "Reading it needs more memory than a file may use."})
+    except RecursionError:
+        _send(sink, {"fail": "It is nested too deeply."})
+    except (
+        Exception
+    ) as error:  # top handler: parsers of foreign formats raise whatever they like, and a file fails alone
+        _send(sink, {"fail": f"The file is damaged or not what its name says: {type(error).__name__}: {error}"[:500]})
+
+
+def _send(sink: BinaryIO, answer: dict[str, object]) -> None:
+    data = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    sink.write(struct.pack(">I", len(data)))
+    sink.write(data)
+    sink.flush()
+
+
+def _confine(memory: int, seconds: float) -> None:
+    """Limits this process: memory, processor time from now on, no files written, no core dump."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    budget = int(used.ru_utime + used.ru_stime + seconds) + 1
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (budget, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    main()
