@@ -16,7 +16,7 @@ from pydantic_ai.settings import ModelSettings
 
 from agents.kit.engine import Engine
 from agents.kit.gate import Gate
-from agents.kit.grounding import evidence_in, ground, passages_in
+from agents.kit.grounding import attach, evidence_in, ground, passages_in
 from agents.kit.result import Usage
 from agents.kit.scope import Scope
 from agents.kit.task import Evidence, Task
@@ -136,7 +136,12 @@ class Agents:
 
 def _evidence(output: BaseModel, messages: Sequence[ModelMessage]) -> Evidence:
     """What the engine reported of its sources, else what stands verbatim in them."""
-    return evidence_in(messages) or Evidence(citations=tuple(ground(output, passages_in(messages))))
+    reported = evidence_in(messages)
+    if reported:
+        return reported
+    passages = passages_in(messages)
+    attach(output, passages)
+    return Evidence(citations=tuple(ground(output, passages)))
 
 
 class GatedModel(WrapperModel):

@@ -13,7 +13,7 @@ from tools.language import detect, sentences
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
 
-__all__ = ["evidence_in", "ground", "passages_in", "texts_in"]
+__all__ = ["attach", "evidence_in", "ground", "passages_in", "texts_in"]
 
 _SHORTEST = 15
 """Characters; anything shorter stands verbatim somewhere by chance."""
@@ -85,10 +85,12 @@ def _in_value(value: object, name: str) -> Iterable[Passage]:
 
 
 def texts_in(output: object) -> list[str]:
-    """Every text in an output, in the order of its fields."""
+    """Every text in an output but its citations, in the order of its fields."""
     match output:
         case str():
             return [output]
+        case Citation():
+            return []
         case BaseModel():
             return [text for value in dict(output).values() for text in texts_in(value)]
         case list() | tuple():
@@ -112,3 +114,22 @@ def ground(output: BaseModel, passages: Sequence[Passage]) -> list[Citation]:
                     citations.setdefault((citation.document, citation.start), citation)
                     break
     return list(citations.values())
+
+
+def attach(output: object, passages: Sequence[Passage]) -> None:
+    """Fills every list of citations in `output` with the places its texts really stand in.
+
+    What a language model wrote there itself is replaced: offsets are not a thing to take its word for.
+    """
+    match output:
+        case BaseModel():
+            for name, field in type(output).model_fields.items():
+                if field.annotation == list[Citation]:
+                    setattr(output, name, ground(output, passages))
+                else:
+                    attach(getattr(output, name), passages)
+        case list() | tuple():
+            for item in cast("Sequence[object]", output):
+                attach(item, passages)
+        case _:
+            return
