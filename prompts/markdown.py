@@ -45,7 +45,7 @@ def parse(data: bytes, *, name: str, path: str, language: Language = "de") -> Pr
     line = text.count("\n", 0, found.end()) + 1
     if not body.strip():
         raise _error(path, line, "there is no text below the front matter. Expected the prompt itself")
-    if faults := [f"{path}:{line - 1 + at}: {what}." for at, what in examine(body, front.variables)]:
+    if faults := [f"{path}:{line - 1 + at}: {what}." for at, what in sorted(examine(body, front.variables))]:
         raise SetupError("\n".join(faults), hint=_HINT)
     return Prompt(
         name=name,
