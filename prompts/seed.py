@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ class Seeded:
     """Shipped in a new version and left alone, because the user changed or deleted the file."""
 
 
-def library(packaged: Path, home: Path, *, version: str) -> Path:
+def library(home: Path, packaged: Path = Path(__file__).parent / "library") -> Path:
     """The folder to serve: the packaged library where it lies in a clone, else `home/prompts`, seeded from it.
 
     Raises:
@@ -39,7 +40,7 @@ def library(packaged: Path, home: Path, *, version: str) -> Path:
     """
     if read(packaged).blobs:
         return packaged
-    seed(packaged, home / "prompts", version=version)
+    seed(packaged, home / "prompts", version=metadata.version("partitur"))
     return home / "prompts"
 
 

@@ -96,7 +96,7 @@ def test_every_type_has_its_look() -> None:
 )  # fmt: skip
 def test_a_value_of_another_type_is_refused(type_: str, value: object) -> None:
     with pytest.raises(InvalidInput) as caught:
-        render(prompt("{{ x | data }}", x={"type": type_}), {"x": value})  # pyright: ignore[reportArgumentType] wrong on purpose
+        render(prompt("{{ x | data }}", x={"type": type_}), {"x": value})
     assert caught.value.message == f"Variable 'x' of prompt 'test' got {value!r}. Expected type {type_!r}."
 
 

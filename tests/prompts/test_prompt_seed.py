@@ -102,10 +102,10 @@ def test_a_home_that_is_a_file_is_told(tmp_path: Path) -> None:
 
 
 def test_a_clone_serves_its_own_library_and_an_installation_its_copy(tmp_path: Path, library_in_git: Path) -> None:
-    assert library(library_in_git, tmp_path / "home", version="1.0") == library_in_git
+    assert library(tmp_path / "home", library_in_git) == library_in_git
     assert not (tmp_path / "home").exists()
     packaged = package(tmp_path / "site-packages", summary="1")
-    assert library(packaged, tmp_path / "home", version="1.0") == tmp_path / "home/prompts"
+    assert library(tmp_path / "home", packaged) == tmp_path / "home/prompts"
 
 
 @pytest.fixture
