@@ -6,7 +6,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Literal, Protocol, cast
 
-__all__ = ["Language", "detect", "grams", "stems", "tokens"]
+__all__ = ["Language", "detect", "grams", "is_function_word", "stems", "tokens"]
 
 Language = Literal["de", "en"]
 
@@ -23,6 +23,9 @@ womit woher wohin wieviel wieviele viele mehr"""
 _ENGLISH = """the a and or but not is are were be been being i you he she it we they my your their our of to at by with
 from for about under through against without as how who whom where when why which what that because if also
 only still very can could must should has have had do does did there this these those on its much many more"""
+# Of both languages, or of a use that says nothing about which it is.
+_BOTH = "in was die so am es an war will hier da man ab etwa dort dann also all him me us no"
+_SHARED = frozenset(_BOTH.split())
 _FUNCTION_WORDS: dict[str, Language] = {**dict.fromkeys(_GERMAN.split(), "de"), **dict.fromkeys(_ENGLISH.split(), "en")}
 
 
@@ -78,6 +81,11 @@ def detect(text: str) -> Language:
         if language is not None:
             balance += 1 if language == "en" else -1
     return "en" if balance > 0 else "de"
+
+
+def is_function_word(word: str) -> bool:
+    """Whether a word, as `tokens` gives it, only holds a sentence together, in either language."""
+    return word in _FUNCTION_WORDS or word in _SHARED
 
 
 @lru_cache(maxsize=1 << 16)

@@ -1,0 +1,255 @@
+"""Hands out quotes and remembers which: no sentence twice, and a citation for each in the order of use."""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.extractive import answer, summary
+from agents.extractive.parameters import Parameters
+from agents.extractive.pool import Sentence
+from agents.extractive.question import Kind, asks_for, holds, is_question
+from agents.extractive.support import coverage
+from agents.extractive.terms import mentions
+from agents.extractive.values import Value
+from tools.base import Citation
+from tools.language import Language, tokens
+
+__all__ = ["Mark", "Quoter"]
+
+Vector = NDArray[np.float64]
+Mark = tuple[int, frozenset[int], frozenset[tuple[int, int, int]]]
+"""How far the quoting has come: citations made, sentences used, values used."""
+
+_SHORT = 120
+"""A text that may hold no more code points than this gets one short quote, such as a heading."""
+_ENOUGH = {"question": 0.72, "topic": 0.5, "summary": 0.0}
+"""A further sentence joins a text only where it is worth this part of the best one."""
+_SAME = 0.75
+"""Likeness above which two sentences say the same."""
+_CUT = re.compile(r"\s[–—-]\s|[:;,]\s")
+_UNITS: dict[str, re.Pattern[str]] = {
+    "euro": re.compile(r"\s?(?:€|euro?\b|eur\b)", re.IGNORECASE),
+    "prozent": re.compile(r"\s?(?:%|prozent\b|percent\b)", re.IGNORECASE),
+}
+_MONEY = "fee fees price cost costs amount charge gebühr gebühren preis kosten betrag euro eur entgelt"
+_SHARE = "percent percentage prozent share anteil"
+_UNIT_OF = {**dict.fromkeys(_MONEY.split(), "euro"), **dict.fromkeys(_SHARE.split(), "prozent")}
+
+
+class Quoter:
+    """The sentences of one task with their worth, and what was quoted of them so far."""
+
+    def __init__(
+        self, sentences: Sequence[Sentence], *, query: str, language: Language, parameters: Parameters
+    ) -> None:
+        self.sentences = sentences
+        self.language: Language = language
+        self.parameters = parameters
+        self.citations: list[Citation] = []
+        self.everything = list(range(len(sentences)))
+        self._query = query
+        self._mode = "summary" if not query else "question" if is_question(query, language) else "topic"
+        self._used: set[int] = set()
+        self._values: set[tuple[int, int, int]] = set()
+
+    def mark(self) -> Mark:
+        return len(self.citations), frozenset(self._used), frozenset(self._values)
+
+    def back_to(self, mark: Mark) -> None:
+        """Forgets what was quoted since."""
+        del self.citations[mark[0] :]
+        self._used, self._values = set(mark[1]), set(mark[2])
+
+    def text(self, scope: Sequence[int], *, longest: int, about: str = "") -> str:
+        """Quotes joined to a text of at most `longest` code points; empty where nothing fits."""
+        if longest <= _SHORT:
+            return self._short(scope, longest)
+        chosen = self._choose(scope, longest, about)
+        if self._mode != "question":
+            first = {self.sentences[index].source: at for at, index in reversed(list(enumerate(chosen)))}
+            chosen.sort(key=lambda index: (first[self.sentences[index].source], self.sentences[index].order))
+        made = ""
+        for at, index in enumerate(chosen):
+            made += (self._between(chosen[at - 1], index) if at else "") + self._take(index)
+        return made
+
+    def single(self, scope: Sequence[int], wanted: int, *, longest: int) -> Iterator[Sequence[int]]:
+        """Scopes for `wanted` items of one quote each, the best first."""
+        if longest <= _SHORT:
+            yield from [scope] * wanted
+            return
+        count = self.parameters.model_copy(update={"sentences": wanted})
+        for index in self._choose(scope, longest * wanted, "", count=count.sentences, each=longest):
+            yield [index]
+
+    def groups(self, scope: Sequence[int]) -> list[list[int]]:
+        """The sentences by document, the most relevant document first; by heading where there is one document only."""
+        by_document: dict[str, list[int]] = {}
+        for index in scope:
+            by_document.setdefault(self.sentences[index].passage.document, []).append(index)
+        groups = list(by_document.values())
+        if len(groups) == 1:
+            by_heading: dict[str | None, list[int]] = {}
+            for index in scope:
+                by_heading.setdefault(self.sentences[index].passage.heading, []).append(index)
+            groups = list(by_heading.values())
+        if not self._query or not groups:
+            return groups
+        best = [float(self._worth[group].max()) for group in groups]
+        order = sorted(range(len(groups)), key=lambda at: (-best[at], at))
+        return [groups[at] for at in order if best[at] >= 0.5 * max(best) and self._on_topic(groups[at])]
+
+    def about(
+        self, said: Sequence[str], scope: Sequence[int], *, form: str = "", least: float = 0.01, most: int = 5
+    ) -> list[int]:
+        """The sentences that speak of what a property says about itself, the best first.
+
+        Where the property says nothing that a sentence mentions, the sentence that answers a question for a thing of
+        this form may do.
+        """
+        asked = asks_for(self._query, self.language) if self._mode == "question" else None
+        fits = _KINDS.get(form, ())
+        scores: list[tuple[float, int]] = []
+        for index in scope:
+            sentence = self.sentences[index]
+            in_text = max((mentions(words, sentence.text, self.language) for words in said), default=0.0)
+            above = max((mentions(words, sentence.context, self.language) for words in said), default=0.0)
+            answers = (
+                asked in fits and self._worth[index] >= 0.85 and holds(asked, sentence.text, self._asked)
+                if asked
+                else False
+            )
+            if max(in_text, above) >= least or answers:
+                scores.append((1.5 * in_text + 0.5 * above + float(self._worth[index]) + answers, index))
+        scores.sort(key=lambda pair: (-pair[0], pair[1]))
+        return [index for _, index in scores[:most]]
+
+    def nearest(self, found: Sequence[Value], index: int, said: Sequence[str], form: str) -> list[Value]:
+        """`found` with the values first that stand by the unit or the words a property names."""
+        text = self.sentences[index].text
+        named = {word for words in said for word in tokens(words)}
+        units = {_UNIT_OF[word] for word in named if word in _UNIT_OF} if form == "number" else set[str]()
+        places = [
+            word.start()
+            for word in re.finditer(r"\w+", text)
+            if any(mentions(name, word.group(), self.language) for name in named)
+        ]
+
+        def distance(value: Value) -> tuple[int, int]:
+            has_unit = any(_UNITS[unit].match(text, value.end) for unit in units)
+            return (0 if has_unit else 1, min((abs(value.start - place) for place in places), default=value.start))
+
+        return sorted(found, key=distance)
+
+    def take_value(self, index: int, start: int, end: int, *, shared: bool = False) -> bool:
+        """Cites the sentence a value was read from; false where another value was read from the same place."""
+        if (index, start, end) in self._values and not shared:
+            return False
+        self._values.add((index, start, end))
+        citation = self.sentences[index].cite()
+        if citation not in self.citations:
+            self.citations.append(citation)
+        return True
+
+    def says(self, index: int, words: str) -> bool:
+        """Whether a sentence mentions all of `words`."""
+        return bool(words) and mentions(words, self.sentences[index].text, self.language) >= 0.99
+
+    @cached_property
+    def _like(self):
+        return summary.likeness(self.sentences, self.language)
+
+    @cached_property
+    def _asked(self) -> frozenset[str]:
+        return frozenset(tokens(self._query))
+
+    @cached_property
+    def _worth(self) -> Vector:
+        """At most 1, that of the best; never below 0."""
+        if self._query:
+            worth = np.maximum(answer.worth(self.sentences, self._query, self.language), 0.0)
+            return worth / max(float(worth.max(initial=0.0)), 1e-12)
+        return summary.worth(self.sentences, self._like, position=self.parameters.position)
+
+    def _choose(self, scope: Sequence[int], longest: int, about: str, *, count: int = 0, each: int = 0) -> list[int]:
+        """Sentences for a text, in the order they were chosen."""
+        fits = [
+            index
+            for index in scope
+            if index not in self._used
+            and self.sentences[index].tells
+            and len(self.sentences[index].text) <= (each or longest)
+        ]
+        worth = self._worth.copy()
+        if about:
+            for index in fits:
+                worth[index] += 0.2 * mentions(about, self.sentences[index].text, self.language)
+        best = max((worth[index] for index in fits), default=0.0)
+        fits = [index for index in fits if worth[index] >= _ENOUGH[self._mode] * best]
+        wanted = count or self.parameters.sentences
+        order = summary.choose(worth, self._like, wanted * 4, diversity=self.parameters.diversity, allowed=fits)
+        chosen: list[int] = []
+        room = longest
+        for index in order:
+            size = len(self.sentences[index].text) + 2
+            if len(chosen) < wanted and size <= room + 2 and not self._said_already(index, chosen):
+                chosen.append(index)
+                room -= size
+        return chosen
+
+    def _said_already(self, index: int, chosen: Sequence[int]) -> bool:
+        others = [*chosen, *self._used]
+        return bool(others) and float(self._like.to(index)[others].max()) > _SAME
+
+    def _short(self, scope: Sequence[int], longest: int) -> str:
+        """One short quote: a heading on the matter, a short sentence, or else the first part of a sentence."""
+        best: tuple[float, int] | None = None
+        for index in scope:
+            sentence = self.sentences[index]
+            if index in self._used or not 4 <= len(sentence.text) <= longest or sentence.form == "row":
+                continue
+            score = (
+                float(self._worth[index]) * 0.5 + 0.5 * (sentence.form == "heading") - 0.3 * (sentence.form == "item")
+            )
+            score += 0.3 / (1 + sentence.order) + 0.2 * (sentence.passage.start == 0 and sentence.order == 0)
+            if self._query:
+                score += coverage(self._query, sentence.text, self.language)
+            if best is None or score > best[0]:
+                best = (score, index)
+        if best is not None:
+            return self._take(best[1])
+        for index in sorted(scope, key=lambda index: -self._worth[index]):
+            sentence = self.sentences[index]
+            cuts = [cut.start() for cut in _CUT.finditer(sentence.text) if 15 <= cut.start() <= longest]
+            if index not in self._used and sentence.tells and cuts:
+                self._used.add(index)
+                self.citations.append(sentence.cite(0, cuts[-1]))
+                return sentence.text[: cuts[-1]]
+        return ""
+
+    def _take(self, index: int) -> str:
+        self._used.add(index)
+        self.citations.append(self.sentences[index].cite())
+        return self.sentences[index].text
+
+    def _between(self, before: int, after: int) -> str:
+        one, other = self.sentences[before], self.sentences[after]
+        if one.passage.document != other.passage.document:
+            return "\n\n"
+        return " " if one.finished and other.form == "prose" else "\n"
+
+    def _on_topic(self, group: Sequence[int]) -> bool:
+        sources = {self.sentences[index].source: self.sentences[index].passage for index in group}
+        said = " ".join(f"{passage.title} {passage.heading or ''} {passage.text}" for passage in sources.values())
+        return coverage(self._query, said, self.language) >= 0.5
+
+
+_KINDS: dict[str, tuple[Kind, ...]] = {
+    "number": ("number", "money"),
+    "date": ("date",),
+    "time": ("date",),
+    "date-time": ("date",),
+}
