@@ -31,7 +31,7 @@ from compositions.catalog import GROUP, Catalog, Found, load_catalog
 from prompts.prompt import Prompt
 from prompts.store import PromptStore
 from server.engines import house_engines
-from server.servers import house_servers
+from server.servers import Servers
 from server.settings import Settings, load_settings
 from tools.base import ArtifactStore, Caller, NotFound
 
@@ -53,6 +53,7 @@ class House:
     runtime: Runtime
     prompts: "Prompts"
     artifacts: ArtifactStore
+    servers: Servers
     closing: AsyncExitStack = field(repr=False)
 
     async def ask(
@@ -136,7 +137,8 @@ async def open_house(settings: Settings | None = None) -> AsyncGenerator[House]:
         settings.home.mkdir(parents=True, exist_ok=True)
         artifacts = ArtifactStore(settings.home / "artifacts")
         gate = Gate([CancelGuard(), SizeGuard(), SecretGuard(), UsageGuard()])
-        toolbox = Toolbox(house_servers(settings, artifacts, closing), gate)
+        servers = Servers(settings, artifacts, closing)
+        toolbox = Toolbox(servers.all(), gate)
         engines = Engines(house_engines(settings, closing))
         prompts = Prompts(PromptStore(library_root(settings)))
         catalog = load_catalog(
@@ -153,11 +155,13 @@ async def open_house(settings: Settings | None = None) -> AsyncGenerator[House]:
             use_cases=tuple(catalog),
             tracer_provider=TracerProvider(),
         )
-        yield House(settings, catalog, runtime, prompts, artifacts, closing)
+        yield House(settings, catalog, runtime, prompts, artifacts, servers, closing)
 
 
 def library_root(settings: Settings) -> Path:
     """The folder of the prompt library: what the settings say, else the one the code came with, else a copy in the home."""
+    if settings.prompts:
+        return settings.prompts
     from prompts.seed import library
 
-    return settings.prompts or library(settings.home)
+    return library(settings.home)
