@@ -16,7 +16,6 @@ _TABLE = 6000  # a table is kept whole up to here
 _SENTENCE = 4000  # what has no sentence ends is cut at blanks
 _LINE = re.compile(r"[^\n]*\n?")
 _HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
-_RULE = re.compile(r"\|[ \t:|-]+\|?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def cut(text: str, *, language: Language, pages: Sequence[int] = (), title: str 
     """
     found: list[Chunk] = []
     for headings, blocks in _sections(text, title):
-        for start, end, context in _pack(text, blocks, language):
+        for start, end, context in _by_page(text, _pack(text, blocks, language), pages, language):
             while start < end and text[start].isspace():
                 start += 1
             while end > start and text[end - 1].isspace():
@@ -58,6 +57,21 @@ def cut(text: str, *, language: Language, pages: Sequence[int] = (), title: str 
         start = text.index(whole)
         found.append(Chunk(start, min(start + _SENTENCE, start + len(whole)), (), 1 if pages else None))
     return found
+
+
+def _by_page(
+    text: str, packed: Iterator[tuple[int, int, str]], pages: Sequence[int], language: Language
+) -> Iterator[tuple[int, int, str]]:
+    """Cuts where the first sentence of a new page begins, so that a chunk's page holds for each quote in it."""
+    for start, end, context in packed:
+        begin = start
+        for page in pages[bisect_right(pages, start) : bisect_right(pages, end - 1)]:
+            spans = sentences(text[begin:end], language)
+            at = next((begin + span.start for span in spans if begin + span.start >= page), end)
+            if begin < at < end:
+                yield begin, at, context
+                begin = at
+        yield begin, end, context
 
 
 def _sections(text: str, title: str) -> Iterator[tuple[tuple[str, ...], list[_Block]]]:
@@ -149,11 +163,13 @@ def _blanks(text: str, start: int, end: int) -> Iterator[int]:
 
 def _rows(text: str, block: _Block) -> Iterator[tuple[int, int, str]]:
     lines = [(found.start(), found.end()) for found in _LINE.finditer(text, block.start, block.end) if found.group()]
-    ruled = len(lines) > 1 and _RULE.fullmatch(text[lines[1][0] : lines[1][1]]) is not None
-    header = text[lines[0][0] : lines[0][1]].strip() if ruled else ""
+    header = text[lines[0][0] : lines[0][1]].strip()[:_SENTENCE]
     begin = block.start
     for start, end in lines:
         if end - begin > _TABLE // 2 and start > begin:
             yield begin, start, "" if begin == block.start else header
             begin = start
+        for at in _blanks(text, begin, end) if end - begin > _TABLE else ():  # one endless row
+            yield begin, at, "" if begin == block.start else header
+            begin = at
     yield begin, block.end, "" if begin == block.start else header

@@ -1,13 +1,16 @@
 """Turns the bytes of a file into documents that are ready to be indexed; runs in the reading process only."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from tools.knowledge.chunks import Chunk, cut
 from tools.knowledge.formats import Extract, Limits, Skip, Unreadable, kind_of
 from tools.language import Language, detect, grams, stems
 
 __all__ = ["Prepared", "prepare"]
+
+
+_CONTROLS = {code: " " for code in (*range(9), *range(11, 32), 127)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ def prepare(name: str, data: bytes, limits: Limits) -> Iterator[Prepared | Skip]
         raise Unreadable("The file is empty. Expected text in it.")
     kind, media_type = kind_of(name)
     total = 0
+    taken: set[str] = set()
     for found in _extracts(kind, data, limits):
         if isinstance(found, Skip):
             yield found
@@ -61,7 +65,12 @@ def prepare(name: str, data: bytes, limits: Limits) -> Iterator[Prepared | Skip]
             raise Unreadable(f"The text has more than {most} code points. Split the file, or raise the limit.")
         if not found.text.strip():
             raise Unreadable("No text was found in the file. A scanned document needs text recognition first.")
-        yield _prepared(name, found, media_type)
+        record, number = found.record, 1
+        while found.record and record in taken:
+            number += 1
+            record = f"{found.record}-{number}"
+        taken.add(record)
+        yield _prepared(name, replace(found, record=record, text=found.text.translate(_CONTROLS)), media_type)
 
 
 def _extracts(kind: str, data: bytes, limits: Limits) -> Iterator[Extract | Skip]:

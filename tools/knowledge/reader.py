@@ -173,7 +173,9 @@ class _Process:
             if code == -signal.SIGXCPU:
                 raise Unreadable(late) from error
             died = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
-            raise Unreadable(f"The file made the reading process end {died}. It is damaged or hostile.") from error
+            raise Unreadable(
+                f"The file made the reading process end {died}. It is damaged or hostile, or needs too much memory."
+            ) from error
         return anyio.current_time() - begin, result
 
     async def _send(self, head: bytes, data: bytes) -> None:
