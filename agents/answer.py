@@ -1,4 +1,7 @@
-"""Answers a question from your documents, with the places it rests on."""
+"""Answers a question from your documents, with the places it rests on.
+
+Deutsch: Beantwortet eine Frage aus Ihren Dokumenten und nennt die Stellen, auf denen die Antwort beruht.
+"""
 
 from pydantic import BaseModel, ConfigDict, Field
 

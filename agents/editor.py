@@ -1,4 +1,7 @@
-"""Writes an article in sections from findings, for the readers you name."""
+"""Writes an article in sections from findings, for the readers you name.
+
+Deutsch: Schreibt aus Feststellungen einen Artikel in Abschnitten, für die Leserinnen und Leser, die Sie nennen.
+"""
 
 from pydantic import BaseModel, ConfigDict, Field
 

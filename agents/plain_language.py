@@ -1,4 +1,7 @@
-"""Rewrites a text in plain language (Einfache Sprache)."""
+"""Rewrites a text in plain language (Einfache Sprache).
+
+Deutsch: Schreibt einen Text in Einfache Sprache um.
+"""
 
 from pydantic import BaseModel, ConfigDict, Field
 

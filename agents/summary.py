@@ -1,4 +1,7 @@
-"""Summarises a text in a few of its own sentences."""
+"""Summarises a text in a few of its own sentences.
+
+Deutsch: Fasst einen Text in wenigen seiner eigenen Sätze zusammen.
+"""
 
 from pydantic import BaseModel, ConfigDict, Field
 

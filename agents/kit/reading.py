@@ -18,9 +18,13 @@ class Reader:
         self._act = scope.act("use_case", name)
         self._pieces = gate.pieces(self._act)
         self._seen = ""
+        self._last: BaseModel | None = None
 
     def partial(self, output: BaseModel) -> None:
         """Takes the output as far as it has come."""
+        if output == self._last:
+            return
+        self._last = output
         self._gate.piece(self._act, output.model_dump_json())
         self._scope.listen(Partial(output))
         text = readable(output)

@@ -25,7 +25,8 @@ Next = TypeVar("Next", bound=BaseModel)
 class UseCase(Generic[In, Out]):
     """What an agent does, declared once.
 
-    The file it stands in is its name and that module's first line its description, unless said otherwise.
+    The file it stands in is its name and that module's first line its description, unless said otherwise; a line that
+    begins with `Deutsch:` says the same in German.
     """
 
     input: type[In]
@@ -41,16 +42,19 @@ class UseCase(Generic[In, Out]):
     """True where quoting cannot do it honestly, so that it needs a language model."""
     name: str = ""
     description: str = ""
+    german: str = ""
+    """The description in German."""
     module: str = ""
 
     def __post_init__(self) -> None:
         module, doc = (self.module, None) if self.module else _declared_in()
         name = self.name or module.rpartition(".")[2]
-        lines = (doc or "").strip().splitlines()
+        english, german = _described(doc or "")
         values = {
             "module": module,
             "name": name,
-            "description": self.description or (lines[0] if lines else ""),
+            "description": self.description or english,
+            "german": self.german or german,
             "prompt": self.prompt or name,
             "tools": tuple(self.tools),
         }
@@ -168,9 +172,17 @@ def composition(function: "Callable[[In, Run], Awaitable[Out]]") -> Composition[
         output=cast("type[Out]", models[1]),
         function=function,
         name=function.__name__,
-        description=doc.strip().partition("\n")[0],
+        description=_described(doc)[0],
+        german=_described(doc)[1],
         module=function.__module__,
     )
+
+
+def _described(doc: str) -> tuple[str, str]:
+    """The first line of a docstring, and the line that says it in German."""
+    lines = [line.strip() for line in doc.strip().splitlines()]
+    german = next((line.removeprefix("Deutsch:").strip() for line in lines if line.startswith("Deutsch:")), "")
+    return (lines[0] if lines else ""), german
 
 
 def _declared_in() -> tuple[str, str | None]:
