@@ -5,16 +5,24 @@ everywhere (a single function call can take a minute or 14 GB), the kernel's do:
 can open no file, write none, and ask for no more memory than it was given; its parent kills it when time is up.
 """
 
+import importlib
 import importlib.util
 import json
 import resource
 import signal
 import sys
+from collections.abc import Iterable
+from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO, cast
 
-__all__ = ["Engine", "main", "plain"]
+__all__ = ["Engine", "gathered", "main", "plain"]
 
+_RESULT = 2_000_000
+"""Characters of a result; further rows are left out."""
+_CELL = 20_000
+"""Characters of one text value; the rest is cut."""
 _BIG = 2**53
 """Beyond it a JSON number loses digits in most readers."""
 
@@ -45,8 +53,30 @@ def main(script: str, settings: str) -> None:
             reply = engine.answer(request)
         except MemoryError:
             reply = {"error": "out of memory", "kind": "memory"}
+        except Exception as error:
+            # The top of this process: what the engine throws is an answer, too, and the next request may be a good one.
+            reply = {"error": f"{type(error).__name__}: {error}", "kind": "engine"}
         signal.setitimer(signal.ITIMER_REAL, 0)
         _send(replies, reply)
+
+
+def gathered(rows: Iterable[Iterable[Any]], limit: int) -> dict[str, Any]:
+    """The first `limit` rows as JSON and whether anything was left out, or an error where one row is too large."""
+    found: list[list[Any]] = []
+    size, truncated = 0, False
+    for row in rows:
+        values = [plain(value) for value in row]
+        for position, value in enumerate(values):
+            if isinstance(value, str) and len(value) > _CELL:
+                values[position], truncated = value[:_CELL] + "…", True
+        size += len(json.dumps(values))
+        if len(found) == limit or (size > _RESULT and found):
+            truncated = True
+            break
+        if size > _RESULT:
+            return {"error": "one row is larger than a result may be", "kind": "size"}
+        found.append(values)
+    return {"rows": found, "truncated": truncated}
 
 
 def plain(value: Any) -> Any:
@@ -58,14 +88,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if abs(value) != float("inf") and value == value else str(value)
     if isinstance(value, dict):
-        return {_key(key): plain(item) for key, item in value.items()}
+        return {_key(key): plain(item) for key, item in cast(dict[Any, Any], value).items()}
     if isinstance(value, list | tuple | set):
-        return [plain(item) for item in value]
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value).hex()
-    if hasattr(value, "isoformat"):
+        return [plain(item) for item in cast(Iterable[Any], value)]
+    if isinstance(value, bytes | bytearray):
+        return value.hex()
+    if isinstance(value, date | datetime | time):
         return value.isoformat()
-    if type(value).__name__ == "Decimal":
+    if isinstance(value, Decimal):
         return float(value) if len(value.as_tuple().digits) <= 15 and value.is_finite() else str(value)
     return str(value)
 
@@ -78,13 +108,17 @@ def _key(key: Any) -> str:
 def _load(script: str) -> Any:
     # By path, not by name: the package around the script would bring pydantic and more into a process that needs none.
     spec = importlib.util.spec_from_file_location(Path(script).stem, script)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 def _lock_down(*, memory: int) -> None:
+    # Engines import these with the first value that needs them, when no file can be opened any more.
+    for name in ("uuid", "traceback", "zoneinfo"):
+        importlib.import_module(name)
     # What the engine has mapped already (its file, its code) is not what a query asks for. Linux alone counts it here.
     mapped = Path("/proc/self/statm")
     used = int(mapped.read_text().split()[0]) * resource.getpagesize() if mapped.exists() else 0

@@ -133,7 +133,7 @@ class Generations:
             file.write(name)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, self.root / "current")
+        aside.replace(self.root / "current")
         _sync(self.root)
 
     def _sweep(self) -> None:
@@ -226,7 +226,7 @@ def _hold(lock: Path) -> int | None:
     try:
         fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
         # The file may have been unlinked between open and flock; a lock on it would then guard nothing.
-        if os.fstat(held).st_ino == os.stat(lock).st_ino:
+        if os.fstat(held).st_ino == lock.stat().st_ino:
             return held
     except (BlockingIOError, FileNotFoundError):
         pass

@@ -128,7 +128,7 @@ class _Child:
     def __init__(self, script: Path, *, site: str, settings: Mapping[str, Any], cwd: Path, what: str) -> None:
         root = str(Path(tools.__path__[0]).parent)
         code = f"import sys; sys.path[:0] = [{root!r}, {site!r}]; from tools.child import main; main(*sys.argv[1:])"
-        self._said = tempfile.TemporaryFile()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child, closed by _end
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", code, str(script), json.dumps(dict(settings))],
             stdin=subprocess.PIPE,

@@ -6,11 +6,12 @@ Loaded by path in a bare child process (see `tools.child`): it imports the stand
 import json
 import re
 import threading
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import duckdb
 
-from tools.child import Engine, plain
+from tools.child import Engine, gathered
 
 __all__ = ["start"]
 
@@ -22,11 +23,8 @@ _REFUSED_FUNCTIONS = frozenset({
     "json_execute_serialized_sql", "query", "query_table", "parse_duckdb_log_message", "sleep", "sleep_ms",
 })  # fmt: skip
 """Scalar functions that read or change what is not a table of the store."""
+_TEXT_ONLY = re.compile(r"WITH TIME ZONE|INTERVAL|TIMESTAMP_NS")
 _NAME = re.compile(r"(?!duckdb_|pragma_|pg_|sqlite_)[\w]{1,100}")
-_RESULT = 2_000_000
-"""Characters of a result; further rows are left out."""
-_CELL = 20_000
-"""Characters of one text value."""
 
 
 def start(settings: dict[str, Any]) -> Engine:
@@ -74,7 +72,10 @@ class _Tables:
             if reason is not None:
                 return reason
             cursor.execute(statements[0])
-            return _result(cursor, limit)
+            columns = [{"name": str(column[0]), "type": str(column[1])} for column in cursor.description or []]
+            if any(_TEXT_ONLY.search(column["type"]) for column in columns):
+                cursor.execute(_as_text(statements[0].query, [column["type"] for column in columns]))
+            return {"columns": columns, **gathered(iter(cursor.fetchone, None), limit)}
         except duckdb.InterruptException:
             return {"error": "interrupted", "kind": "time"}
         except duckdb.OutOfMemoryException as error:
@@ -106,7 +107,8 @@ class _Tables:
             if kind == "BASE_TABLE":
                 path = node.get("qualified_name", {}).get("path") or [node.get("table_name", "")]
                 name = str(path[-1]).lower()
-                if name not in self._tables and (name not in local or len(path) > 1) or path[:-1] not in ([], ["main"]):
+                stored = name in self._tables and path[:-1] in ([], ["main"])
+                if not stored and not (name in local and len(path) == 1):
                     return {"error": ".".join(path), "kind": "table"}
             function = node.get("function_name")
             if kind == "TABLE_FUNCTION" and node["function"].get("function_name") not in _TABLE_FUNCTIONS:
@@ -116,35 +118,27 @@ class _Tables:
         return None
 
 
-def _walk(value: Any) -> Any:
-    todo = [value]
+def _walk(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object of the parse tree."""
+    todo: list[Any] = [value]
     while todo:
         item = todo.pop()
         if isinstance(item, dict):
-            yield item
-            todo.extend(item.values())
+            found = cast(dict[str, Any], item)
+            yield found
+            todo.extend(found.values())
         elif isinstance(item, list):
-            todo.extend(item)
+            todo.extend(cast(list[Any], item))
 
 
 def _refused(reason: str) -> dict[str, Any]:
     return {"error": reason, "kind": "refused"}
 
 
-def _result(cursor: duckdb.DuckDBPyConnection, limit: int) -> dict[str, Any]:
-    columns = [{"name": str(column[0]), "type": str(column[1])} for column in cursor.description or []]
-    rows: list[list[Any]] = []
-    size, truncated = 0, False
-    while (row := cursor.fetchone()) is not None:
-        values = [plain(value) for value in row]
-        for position, value in enumerate(values):
-            if isinstance(value, str) and len(value) > _CELL:
-                values[position], truncated = value[:_CELL] + "…", True
-        size += sum(len(value) if isinstance(value, str) else len(json.dumps(value)) for value in values)
-        if len(rows) == limit or (size > _RESULT and rows):
-            truncated = True
-            break
-        if size > _RESULT:
-            return {"error": "one row is larger than a result may be", "kind": "size"}
-        rows.append(values)
-    return {"columns": columns, "rows": rows, "truncated": truncated}
+def _as_text(sql: str, types: list[str]) -> str:
+    """The same query with the columns that Python cannot hold without loss as text."""
+    names = [f"c{position}" for position in range(len(types))]
+    chosen = [
+        f"CAST({name} AS VARCHAR)" if _TEXT_ONLY.search(kind) else name for name, kind in zip(names, types, strict=True)
+    ]
+    return f"SELECT {', '.join(chosen)} FROM ({sql.rstrip().rstrip(';')}\n) AS q({', '.join(names)})"

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+from pydantic import JsonValue
 
 from tools.base.errors import InvalidInput, NotFound, TooLarge
 from tools.child import plain
+from tools.csvfile import Dialect, utf8_copy
 from tools.generations import Generations
 from tools.tables import ColumnInfo, FileReport, LoadReport, TableInfo, TableSchema, TablesConfig
-from tools.tables.dialect import Dialect, typed, utf8_copy
+from tools.tables.columns import typed
 from tools.tables.store import generations
 
 __all__ = ["OnProgress", "load"]
@@ -43,15 +45,18 @@ def load(
     """
     files = _files(source)
     store = generations(config)
-    tell = on_progress or (lambda done, total, message: None)
     try:
         with store.build() as folder:
-            report = _Load(folder, config).run(files, tell, earlier=None if replace else store)
+            report = _Load(folder, config).run(files, on_progress or _silent, earlier=None if replace else store)
             if not any(file.table for file in report.files):
                 raise _Nothing(report)
     except _Nothing as nothing:
         return nothing.report
     return report.model_copy(update={"generation": store.current()})
+
+
+def _silent(done: float, total: float, message: str) -> None:
+    """Where nobody wants to know."""
 
 
 class _Nothing(Exception):
@@ -128,7 +133,7 @@ class _Load:
         except OSError as error:
             reason = f"It cannot be read: {error.strerror or error}. Expected a file with read permission."
         except duckdb.Error as error:
-            reason = f"{_said(error, work)}. Expected a table of lines with equal columns. Correct the file and load it again."
+            reason = f"{_said(error, work)}. Expected lines with equal columns. Correct the file and load it again."
         else:
             tables[name] = info
             renamed = {column.header: column.name for column in info.columns if column.header != column.name}
@@ -206,7 +211,7 @@ def _describe(connection: duckdb.DuckDBPyConnection, name: str, file: str, heade
     return TableInfo(name=name, file=file, rows=int(counted[0]) if counted else 0, columns=columns)
 
 
-def _short(value: object) -> str | int | float | bool | None:
+def _short(value: object) -> JsonValue:
     if isinstance(value, int | float) or value is None:
         return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -247,10 +252,14 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-_RESERVED = frozenset(
-    "all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create default "
-    "deferrable desc describe distinct do else end except false fetch for foreign from group having in initially "
-    "intersect into lambda lateral leading limit not null offset on only or order pivot placing primary qualify "
-    "references returning select show some summarize symmetric table then to trailing true union unique unpivot using "
-    "variadic when where window with".split()
-)
+# fmt: off
+_RESERVED = frozenset({
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "both", "case", "cast", "check",
+    "collate", "column", "constraint", "create", "default", "deferrable", "desc", "describe", "distinct", "do",
+    "else", "end", "except", "false", "fetch", "for", "foreign", "from", "group", "having", "in", "initially",
+    "intersect", "into", "lambda", "lateral", "leading", "limit", "not", "null", "offset", "on", "only", "or",
+    "order", "pivot", "placing", "primary", "qualify", "references", "returning", "select", "show", "some",
+    "summarize", "symmetric", "table", "then", "to", "trailing", "true", "union", "unique", "unpivot", "using",
+    "variadic", "when", "where", "window", "with",
+})
+# fmt: on

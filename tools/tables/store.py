@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from tools.base.errors import Failed, InvalidInput, NotFound, PartiturError, Refused, TooLarge, TimedOut
+from tools.base.errors import Failed, InvalidInput, NotFound, PartiturError, Refused, TimedOut, TooLarge
 from tools.generations import Following, Generations
 from tools.tables import TableQuery, TableResult, TableSchema, TableSchemaQuery, TablesConfig
 from tools.worker import Workers
@@ -109,7 +109,7 @@ class Tables:
             case "sql":
                 return _wrong(said, schema)
             case kind:
-                return Failed(f"The table engine answered with the unknown kind {kind!r}: {said}.")
+                return Failed(f"The table engine failed ({kind}): {said[:300]}. Expected rows.")
 
 
 class _Opened:
