@@ -12,7 +12,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Flowable, ListFlowable, SimpleDocTemplate
+from reportlab.platypus import BaseDocTemplate, Flowable, Frame, ListFlowable, PageTemplate
 from reportlab.platypus import Paragraph as Text
 from reportlab.platypus import Table as Grid
 from reportlab.platypus import TableStyle as GridStyle
@@ -68,7 +68,7 @@ def as_pdf(source: Source) -> bytes:
                 story.append(_grid(header, rows))
     story.append(_text(source.as_of, BODY))
     buffer = io.BytesIO()
-    paper = SimpleDocTemplate(
+    paper = BaseDocTemplate(
         buffer,
         pagesize=A4,
         leftMargin=25 * mm,
@@ -82,13 +82,16 @@ def as_pdf(source: Source) -> bytes:
         pageCompression=0,  # zlib's output varies between builds
     )
 
-    def footer(canvas: Canvas, _: SimpleDocTemplate) -> None:
+    def footer(canvas: Canvas, _: BaseDocTemplate) -> None:
         word = "Seite" if source.language == "de" else "Page"
         canvas.setFont("Helvetica", 8.5)
         canvas.drawString(25 * mm, 13 * mm, "Stadt Birkenfurt")
         canvas.drawRightString(A4[0] - 25 * mm, 13 * mm, f"{word} {canvas.getPageNumber()}")
 
-    paper.build(story, onFirstPage=footer, onLaterPages=footer)
+    frame = Frame(paper.leftMargin, paper.bottomMargin, paper.width, paper.height, 0, 0, 0, 0)
+    # At the end of the page, so that who reads the PDF as text meets the footer after the page and not before.
+    paper.addPageTemplates(PageTemplate(frames=[frame], onPageEnd=footer))
+    paper.build(story)
     return buffer.getvalue()
 
 
