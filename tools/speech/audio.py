@@ -19,6 +19,8 @@ __all__ = ["MEDIA_TYPES", "Sound", "decode", "encode", "join"]
 MEDIA_TYPES: dict[AudioFormat, str] = {"wav": "audio/wav", "opus": "audio/ogg", "mp3": "audio/mpeg"}
 OPUS_RATE = 24_000
 """Hz. Opus knows 8, 12, 16, 24 and 48 kHz only."""
+OPUS_COMPRESSION = 0.8
+"""libsndfile's scale: some 53 kbit/s. Its own choice, 34, is coded two and a half times as slowly."""
 _TAPS = 32
 _BLOCK = 1 << 16
 
@@ -103,7 +105,15 @@ def encode(sound: Sound, kind: AudioFormat, *, title: str, comment: str) -> byte
     )
     sound = sound.at(rate)
     target = io.BytesIO()
-    with soundfile.SoundFile(target, "w", samplerate=rate, channels=1, format=container, subtype=subtype) as file:
+    with soundfile.SoundFile(
+        target,
+        "w",
+        samplerate=rate,
+        channels=1,
+        format=container,
+        subtype=subtype,
+        compression_level=OPUS_COMPRESSION if kind == "opus" else None,
+    ) as file:
         file.title, file.comment = title, comment
         file.write(sound.samples)
     data = target.getvalue()
