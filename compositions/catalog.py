@@ -187,13 +187,16 @@ def _problems(one: Found, prompts: PromptSource, tools: Collection[str], roles: 
             yield f"{where} names the tool {name!r}, which is unknown. {_nearest(name, tools)}".rstrip()
     if use_case.model not in roles:
         yield f"{where} names the model role {use_case.model!r}. The settings have {_listed(roles)}."
+    seen: set[str] = set()
     for language in ("de", "en"):
         try:
             prompt = prompts.get(use_case.prompt, language)
         except PartiturError as error:
             yield f"{where}: {error.message}"
             return
-        yield from _misfits(where, use_case, prompt)
+        if prompt.path not in seen:
+            yield from _misfits(where, use_case, prompt)
+        seen.add(prompt.path)
 
 
 def _misfits(where: str, use_case: UseCase[Any, Any], prompt: Prompt) -> Iterator[str]:
