@@ -52,7 +52,7 @@ class Workers:
         self._cwd = cwd
 
     def ask(self, request: Mapping[str, Any], *, seconds: float, stop: Event | None = None) -> dict[str, Any]:
-        """The child's reply; waiting for a free child counts as time.
+        """The child's reply; it may wait `seconds` for a free child, and take `seconds` itself.
 
         Raises:
             TimedOut: no reply in time; the child was killed.
@@ -60,10 +60,11 @@ class Workers:
             Cancelled: `stop` was set.
             SetupError: the engine is not installed.
         """
-        deadline = time.monotonic() + seconds
-        with self._child(deadline, seconds) as child:
+        with self._child(seconds) as child:
             try:
-                return child.ask({**request, "seconds": seconds}, deadline=deadline + _GRACE, stop=stop)
+                # From here on: a child that had to be started first takes nothing from its query's time.
+                deadline = time.monotonic() + seconds + _GRACE
+                return child.ask({**request, "seconds": seconds}, deadline=deadline, stop=stop)
             except _Late:
                 raise TimedOut(
                     f"The {self._what} query ran longer than {seconds:g} seconds and was stopped. "
@@ -85,9 +86,9 @@ class Workers:
                     child.kill()
 
     @contextlib.contextmanager
-    def _child(self, deadline: float, seconds: float) -> "Generator[_Child]":
+    def _child(self, seconds: float) -> "Generator[_Child]":
         try:
-            child = self._idle.get(timeout=max(deadline - time.monotonic(), 0.01))
+            child = self._idle.get(timeout=seconds)
         except queue.Empty:
             raise Unavailable(
                 f"All {self._what} engines were busy for {seconds:g} seconds. Expected one to become free."

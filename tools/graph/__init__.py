@@ -38,7 +38,7 @@ class GraphConfig(BaseModel):
     engine: Literal["ladybug", "kuzu"] = Field(
         default="ladybug", description="Each reads only what it has written itself; load again after a change."
     )
-    seconds: float = Field(default=10.0, gt=0, le=600, description="Time a query may take, waiting included.")
+    seconds: float = Field(default=10.0, gt=0, le=600, description="Time a query may take, and wait for its turn.")
     memory_mb: int = Field(default=512, ge=128, le=65536, description="Memory a query may take, in MiB.")
     rows: int = Field(default=1000, ge=1, le=1000, description="Most rows a query may return.")
     depth: int = Field(default=6, ge=1, le=30, description="Longest path that '*' in a pattern follows.")

@@ -29,6 +29,8 @@ __all__ = ["Catalog", "Graph", "engines", "generations"]
 
 _PARAMETERS = 20_000
 """Characters of a query's parameters as JSON."""
+_EDGES = 1000
+"""Most edges of a neighbourhood."""
 _NAMES = 20_000
 """Names that are compared when none fits."""
 _MISSING = re.compile(r"Table (\S+) does not exist|Cannot find property (\S+) for", re.IGNORECASE)
@@ -105,23 +107,18 @@ class Graph:
             if not found:
                 raise self._no_node(opened, asked.name, stop)
             nodes = {row[0]["id"]: _node(row[0], 0) for row in found}
-            edges: dict[tuple[str, str, str], GraphEdge] = {}
-            truncated = False
-            border: list[str] = list(nodes)
+            border, truncated = list(nodes), False
             for distance in range(1, asked.depth + 1):
-                truncated = truncated or reply["truncated"]
-                near, border = border, list[str]()
-                reply = self._ask(opened, _AROUND, {"ids": near}, 1000, stop)
-                for edge, other in reply["rows"]:
-                    if other["id"] not in nodes:
-                        if len(nodes) >= asked.limit:
-                            truncated = True
-                            continue
-                        nodes[other["id"]] = _node(other, distance)
-                        border.append(other["id"])
-                    seen = _edge(edge)
-                    edges[(seen.source, seen.type, seen.target)] = seen
-        return Neighbourhood(nodes=list(nodes.values()), edges=list(edges.values()), truncated=truncated)
+                around = self._ask(opened, _AROUND, {"ids": border}, asked.limit + len(nodes), stop)
+                fresh = [_node(row[0], distance) for row in around["rows"] if row[0]["id"] not in nodes]
+                room = asked.limit - len(nodes)
+                truncated = truncated or bool(around["truncated"]) or len(fresh) > room
+                border = [node.id for node in fresh[:room]]
+                nodes |= {node.id: node for node in fresh[:room]}
+            between = self._ask(opened, _BETWEEN, {"ids": list(nodes)}, _EDGES, stop)
+            edges = [_edge(row[0]) for row in between["rows"]]
+            truncated = truncated or bool(between["truncated"])
+        return Neighbourhood(nodes=list(nodes.values()), edges=edges, truncated=truncated)
 
     def close(self) -> None:
         """Ends the engines."""
@@ -178,7 +175,10 @@ class Graph:
 
 
 _BY_NAME = "MATCH (n) WHERE lower(n.name) = lower($name) OR n.id = $name RETURN n ORDER BY n.id"
-_AROUND = "MATCH (a)-[r]-(b) WHERE a.id IN $ids RETURN r, b ORDER BY b.id"
+_AROUND = "MATCH (a)--(b) WHERE a.id IN $ids RETURN DISTINCT b ORDER BY b.id"
+_BETWEEN = (
+    "MATCH (a)-[r]->(b) WHERE a.id IN $ids AND b.id IN $ids RETURN r ORDER BY r.source, label(r), r.target, r.since"
+)
 _ALL_NAMES = "MATCH (n) RETURN n.name LIMIT $most"
 
 

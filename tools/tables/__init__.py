@@ -28,7 +28,7 @@ class TablesConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     home: Path = Field(description="Folder of the store; made by the first load.")
-    seconds: float = Field(default=10.0, gt=0, le=600, description="Time a query may take, waiting included.")
+    seconds: float = Field(default=10.0, gt=0, le=600, description="Time a query may take, and wait for its turn.")
     memory_mb: int = Field(default=512, ge=128, le=65536, description="Memory a query may take, in MiB.")
     rows: int = Field(default=1000, ge=1, le=1000, description="Most rows a query may return.")
     workers: int = Field(default=2, ge=1, le=32, description="Queries that run at the same time.")
