@@ -1,0 +1,79 @@
+"""Asks a use case from the command line: opens the house, shows the steps, prints the result."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agents.kit import Result, UseCase, validated
+from server.commands import UseCases, Wish, use_cases
+
+if TYPE_CHECKING:
+    from server.settings import Settings
+
+__all__ = ["EXIT_CODES", "listed", "use_case_commands"]
+
+EXIT_CODES = {"done": 0, "partial": 0, "no_source": 3, "needs_model": 4}
+
+
+def use_case_commands() -> UseCases:
+    """The group of the use cases."""
+    group = UseCases()
+    group.ask = _ask
+    return group
+
+
+def listed(*, as_json: bool) -> str:
+    """The use cases, for people or for programs."""
+    found = use_cases()
+    if as_json:
+        return json.dumps([_described(one) for one in found.values()], ensure_ascii=False, indent=2)
+    width = max(map(len, found), default=0)
+    return "\n".join(f"{name:<{width}}  {one.description}" for name, one in found.items())
+
+
+def _described(use_case: UseCase[Any, Any]) -> dict[str, object]:
+    return {
+        "name": use_case.name,
+        "description": use_case.description,
+        "generative": use_case.generative,
+        "tools": list(use_case.tools),
+        "input": use_case.input.model_json_schema(),
+        "output": use_case.output.model_json_schema(mode="serialization"),
+    }
+
+
+def _ask(use_case: UseCase[Any, Any], data: Mapping[str, Any], wish: Wish) -> int:
+    given = validated(use_case.input, data)
+    settings = click.get_current_context().find_root().obj.settings()
+    return asyncio.run(_asked(settings, use_case.name, given, wish))
+
+
+async def _asked(settings: "Settings", name: str, given: Any, wish: Wish) -> int:
+    from server.house import LOCAL, open_house
+    from server.progress import Steps
+    from server.show import Show
+
+    with Steps(name, quiet=wish.quiet) as steps:
+        async with open_house(settings) as house:
+            result = await house.ask_by_name(name, given, listen=steps)
+            show = Show(
+                lambda artifact: house.artifacts.path(artifact.id, caller=LOCAL).absolute(),
+                brand=settings.brand,
+                describe=lambda one: house.catalog[one].description,
+            )
+            files = show.files(result, wish.out, (wish.shape,)) if wish.out else []
+            text = "\n".join(map(str, files)) if wish.out else show(result, wish.shape)
+    if text:
+        click.echo(text)
+    if result.outcome != "done":
+        print(_why(result), file=sys.stderr)
+    return EXIT_CODES[result.outcome]
+
+
+def _why(result: Result[Any]) -> str:
+    words = {"partial": "Partly done", "no_source": "No reliable source", "needs_model": "Needs a model"}
+    return f"{words[result.outcome]}: {result.message or ''}".rstrip()

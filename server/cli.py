@@ -1,0 +1,302 @@
+"""The command line `partitur`: declares every command; what a command needs is imported when it runs."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from server.settings import Settings
+
+__all__ = ["main", "partitur"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_PATH = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class Globals:
+    """What stands before the command."""
+
+    home: Path | None = None
+    verbose: bool = False
+
+    def settings(self, **given: object) -> "Settings":
+        """The settings, with the options that were given."""
+        from server.settings import load_settings
+
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return load_settings(**({"home": self.home} if self.home else {}), **chosen)
+
+
+class Lazy(click.Group):
+    """The group `run`: its commands are the use cases, which are looked for only when somebody asks."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return self._cases().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return self._cases().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        return self._cases().resolve_command(ctx, args)
+
+    def _cases(self) -> click.Group:
+        from server.asking import use_case_commands
+
+        return use_case_commands()
+
+
+def _format(command: F) -> F:
+    shapes = click.Choice(["text", "json"])
+    return click.option("--format", "shape", type=shapes, default="text", show_default=True)(command)
+
+
+def _quiet(command: F) -> F:
+    return click.option("--quiet", "-q", is_flag=True, help="Show no progress.")(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--home", type=_FOLDER, help="Folder for data, keys and artifacts; by default .partitur.")
+@click.option("--verbose", "-v", is_flag=True, help="Show the log, and the whole traceback of an unexpected error.")
+@click.pass_context
+def partitur(ctx: click.Context, home: Path | None, verbose: bool) -> None:
+    """Composes typed AI use cases out of MCP tools, over an organisation's own models.
+
+    \b
+    First steps:
+      partitur demo                               make a newsletter from the sample documents
+      partitur list                               see the use cases
+      partitur run answer "Was kostet ein Hund?"  ask one
+      partitur serve                              offer them as OpenAI models and MCP tools
+    """
+    ctx.obj = Globals(home, verbose)
+
+
+@partitur.group(cls=Lazy, short_help="Ask a use case.")
+def run() -> None:
+    """Asks a use case: one command for each, with the fields of its input as options.
+
+    The result goes to stdout, progress to stderr. Exit codes: 0 done, 3 the sources carry no answer, 4 it needs a
+    model, 2 wrong usage or set-up, 1 anything else.
+    """
+
+
+@partitur.command("list")
+@_format
+def list_(shape: str) -> None:
+    """List the use cases."""
+    from server.asking import listed
+
+    click.echo(listed(as_json=shape == "json"))
+
+
+@partitur.command()
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 is any free one.  [default: 8642]")
+@click.pass_obj
+def serve(given: Globals, host: str | None, port: int | None) -> None:
+    """Serve every use case over HTTP, as OpenAI models and as MCP tools."""
+    settings = given.settings(host=host, port=port)
+    from server.app import serve
+
+    serve(settings)
+
+
+@partitur.command()
+@click.pass_obj
+def mcp(given: Globals) -> None:
+    """Serve every use case as an MCP tool over stdin and stdout."""
+    settings = given.settings()
+    from server.mcp_api import run_stdio
+
+    run_stdio(settings)
+
+
+@partitur.command()
+@click.argument("server")
+@click.option("--transport", type=click.Choice(["stdio", "http"]), default="stdio", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8643, show_default=True)
+@click.pass_obj
+def tools(given: Globals, server: str, transport: str, host: str, port: int) -> None:
+    """Run one tool server alone, for example 'knowledge' or 'speech'."""
+    settings = given.settings()
+    from server.wire import run_tools
+
+    run_tools(server, settings, transport, host, port)
+
+
+@partitur.command()
+@click.argument("paths", nargs=-1, required=True, type=_PATH, metavar="PATH…")
+@_format
+@_quiet
+@click.pass_obj
+def ingest(given: Globals, paths: tuple[Path, ...], shape: str, quiet: bool) -> int:
+    """Read documents into the knowledge base: txt, md, html, pdf, docx, and folders of them.
+
+    What is unchanged is left, what left a folder is removed. A file that cannot be read fails alone: it is named, the
+    rest is read, and the exit code is 1.
+    """
+    from server.ingest import ingest_command
+
+    return ingest_command(given.settings(), paths, as_json=shape == "json", quiet=quiet)
+
+
+@partitur.command()
+@click.option("--limit", type=click.IntRange(1), help="How many to list.")
+@_format
+@click.pass_obj
+def documents(given: Globals, limit: int | None, shape: str) -> None:
+    """List the documents of the knowledge base."""
+    from server.ingest import documents_command
+
+    documents_command(given.settings(), limit=limit, as_json=shape == "json")
+
+
+@partitur.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID…")
+@click.pass_obj
+def delete(given: Globals, ids: tuple[str, ...]) -> int:
+    """Delete documents from the knowledge base."""
+    from server.ingest import delete_command
+
+    return delete_command(given.settings(), ids)
+
+
+@partitur.command()
+@click.argument("what", type=click.Choice(["graph", "tables"]))
+@click.argument("folder", type=_PATH)
+@_format
+@_quiet
+@click.pass_obj
+def load(given: Globals, what: str, folder: Path, shape: str, quiet: bool) -> int:
+    """Load a folder of CSV files as the graph or as tables."""
+    from server.ingest import load_command
+
+    return load_command(given.settings(), what, folder, as_json=shape == "json", quiet=quiet)
+
+
+@partitur.group(short_help="List, create and revoke API keys.")
+def keys() -> None:
+    """API keys of 'partitur serve'. A key is shown once, when it is made."""
+
+
+@keys.command("list")
+@click.pass_obj
+def keys_list(given: Globals) -> None:
+    """List the keys, without showing them."""
+    from server.keys import KeyStore
+
+    for key in KeyStore(given.settings().home).list():
+        click.echo(f"{key.id}  {key.created:%Y-%m-%d %H:%M}  {key.label}")
+
+
+@keys.command("create")
+@click.argument("label", default="command line")
+@click.pass_obj
+def keys_create(given: Globals, label: str) -> None:
+    """Make a key and print it, this once."""
+    from server.keys import KeyStore
+
+    click.echo(KeyStore(given.settings().home).add(label))
+
+
+@keys.command("revoke")
+@click.argument("id")
+@click.pass_obj
+def keys_revoke(given: Globals, id: str) -> None:
+    """Take a key back."""
+    from server.keys import KeyStore
+
+    gone = KeyStore(given.settings().home).remove(id)
+    click.echo(f"Revoked {gone.id} ({gone.label}).", err=True)
+
+
+@partitur.command()
+@_format
+@click.pass_obj
+def doctor(given: Globals, shape: str) -> int:
+    """Check the whole installation and say what to do."""
+    from server.doctor import doctor_command
+
+    return doctor_command(given.home, as_json=shape == "json")
+
+
+@partitur.command()
+@click.option("--topic", help="What the newsletter is on.")
+@click.option("--out", type=_FOLDER, default=Path("out/newsletter"), show_default=True, help="Folder for the files.")
+@_quiet
+@click.pass_obj
+def demo(given: Globals, topic: str | None, out: Path, quiet: bool) -> int:
+    """Make a newsletter from the sample documents: written, cited, illustrated, read aloud."""
+    from server.demo import demo_command
+
+    return demo_command(given.settings(), topic=topic, out=out, quiet=quiet)
+
+
+@partitur.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a shell.
+
+    \b
+    bash:  eval "$(partitur completion bash)"     in ~/.bashrc
+    zsh:   eval "$(partitur completion zsh)"      in ~/.zshrc
+    fish:  partitur completion fish > ~/.config/fish/completions/partitur.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    if found is not None:
+        click.echo(found(partitur, {}, "partitur", "_PARTITUR_COMPLETE").source())
+
+
+@partitur.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        click.echo(f"partitur {installed('partitur')}")
+    except PackageNotFoundError:
+        click.echo("partitur (not installed as a package)")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs a command and leaves with its exit code; no traceback reaches the user unless asked for."""
+    sys.exit(_exit_code(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _exit_code(arguments: list[str]) -> int:
+    try:
+        code = partitur.main(arguments, prog_name="partitur", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped.", err=True)
+        return 130
+    except BrokenPipeError:
+        _leave_pipe()
+        return 141
+    except Exception as error:
+        from server.failing import fail
+
+        return fail(error, arguments)
+    return code if isinstance(code, int) else 0
+
+
+def _leave_pipe() -> None:
+    """Whoever read our output has gone: the interpreter must not complain about it on its way out."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,197 @@
+"""Documents, graph and tables from the command line: read with progress, reported file by file, listed, deleted."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO, cast
+
+import click
+
+from server.house import LOCAL
+from server.progress import seconds
+from server.servers import Servers
+from server.settings import Settings
+from tools.base import ArtifactStore
+from tools.knowledge import IngestReport
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from tools.graph import LoadReport as GraphReport
+    from tools.tables import LoadReport as TablesReport
+
+__all__ = ["Bar", "delete_command", "documents_command", "ingest_command", "load", "load_command", "told"]
+
+_NAMED = 20
+"""Files that failed or were left out, named one by one."""
+
+
+class Bar:
+    """A progress bar on stderr; a line now and then where nobody watches. Told with what is done, the total, a message."""
+
+    def __init__(self, title: str, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self._title = title
+        self._stream = stream or sys.stderr
+        self._quiet = quiet
+        self._bar: tuple[Progress, TaskID] | None = None
+        self._tenth = 0
+
+    def __enter__(self) -> Self:
+        if not self._quiet and self._stream.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            shown = Progress(
+                *columns,
+                TimeElapsedColumn(),
+                TextColumn("[dim]{task.fields[now]}", markup=True),
+                console=Console(file=self._stream),
+                transient=True,
+            )
+            self._bar = shown, shown.add_task(self._title, total=None, now="")
+            shown.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar[0].stop()
+
+    def __call__(self, done: float, total: float, message: str) -> None:
+        if self._bar:
+            from rich.markup import escape
+
+            shown, task = self._bar
+            shown.update(task, completed=int(done), total=int(total) or None, now=escape(message[-60:]))
+        elif not self._quiet and total > 0 and (tenth := int(10 * done / total)) > self._tenth:
+            self._tenth = tenth
+            print(f"{self._title}: {int(done)} of {int(total)}", file=self._stream, flush=True)
+
+    async def later(self, done: float, total: float, message: str) -> None:
+        """The same, for those who await it."""
+        self(done, total, message)
+
+
+def ingest_command(settings: Settings, paths: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
+    """Reads files and folders and prints the report; 1 where a file failed."""
+    began = perf_counter()
+    report = asyncio.run(_ingest(settings, paths, quiet))
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+    else:
+        click.echo(told(report, perf_counter() - began))
+    return 1 if report.failed else 0
+
+
+async def _ingest(settings: Settings, paths: Sequence[Path], quiet: bool) -> IngestReport:
+    async with AsyncExitStack() as closing:
+        with Bar("Reading", quiet=quiet) as bar:
+            library = _servers(settings, closing).library
+            return await library.ingest(paths, caller=LOCAL, on_progress=bar.later)
+
+
+def told(report: IngestReport, took: float | None = None) -> str:
+    """An ingestion in words: what was done, and each file that was not read with its reason."""
+    counts = [
+        f"{count} {name}"
+        for name, count in (
+            ("new", report.read),
+            ("replaced", report.replaced),
+            ("unchanged", report.unchanged),
+            ("removed", report.removed),
+        )
+        if count or name == "new"
+    ]
+    time = f" ({seconds(took)})" if took is not None else ""
+    lines = [f"Documents: {', '.join(counts)}{time}"]
+    for name, problems in (("Failed", report.failed), ("Skipped", report.skipped)):
+        if problems:
+            lines.append(f"{name}: {len(problems)}")
+            lines += [f"  {problem.name}: {problem.reason}" for problem in problems[:_NAMED]]
+            if len(problems) > _NAMED:
+                lines.append(f"  … and {len(problems) - _NAMED} more; --format json names them all")
+    return "\n".join(lines)
+
+
+def documents_command(settings: Settings, *, limit: int | None, as_json: bool) -> None:
+    """Prints the list of documents."""
+
+    async def read() -> str:
+        async with AsyncExitStack() as closing:
+            found = await _servers(settings, closing).library.documents(LOCAL, limit=limit)
+        if as_json:
+            return found.model_dump_json(indent=2)
+        if not found.total:
+            return "No documents yet. Read some with 'partitur ingest PATH'."
+        width = max(len(one.id) for one in found.documents)
+        lines = [f"{one.id:<{width}}  {one.language}  {one.chunks:>4}  {one.title}" for one in found.documents]
+        more = found.total - len(found.documents)
+        return "\n".join([*lines, *([f"… and {more} more"] if more else [])])
+
+    click.echo(asyncio.run(read()))
+
+
+def delete_command(settings: Settings, ids: Sequence[str]) -> int:
+    """Deletes documents; 1 where one was not there."""
+
+    async def drop() -> int:
+        async with AsyncExitStack() as closing:
+            gone = await _servers(settings, closing).library.delete(ids, LOCAL)
+        if gone.deleted:
+            click.echo(f"Deleted: {', '.join(gone.deleted)}")
+        if gone.missing:
+            print(f"Error: Not there: {', '.join(map(repr, gone.missing))}. Expected ids of documents.", file=sys.stderr)
+            print("Run 'partitur documents' to see the ids.", file=sys.stderr)
+        return 1 if gone.missing else 0
+
+    return asyncio.run(drop())
+
+
+def load_command(settings: Settings, what: str, folder: Path, *, as_json: bool, quiet: bool) -> int:
+    """Loads a folder as graph or tables and prints the report; 1 where a file failed."""
+    with Bar("Loading", quiet=quiet) as bar:
+        report = load(settings, what, folder, bar)
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+    else:
+        click.echo(_loaded(report))
+    failed = any(file.failure for file in report.files)
+    return 1 if failed or report.generation is None else 0
+
+
+def load(
+    settings: Settings, what: str, source: Path | list[Path], tell: Callable[[float, float, str], None]
+) -> "GraphReport | TablesReport":
+    """Loads CSV files as the new graph, or as tables beside those that are there."""
+    if what == "graph":
+        from tools.graph import GraphConfig
+        from tools.graph.loading import load as load_graph
+
+        return load_graph(source, config=GraphConfig(home=settings.home / "graph"), on_progress=tell)
+    from tools.tables import TablesConfig
+    from tools.tables.loading import load as load_tables
+
+    return load_tables(source, config=TablesConfig(home=settings.home / "tables"), on_progress=tell)
+
+
+def _loaded(report: "GraphReport | TablesReport") -> str:
+    lines = [f"Loaded: generation {report.generation}" if report.generation else "Nothing was loaded."]
+    for file in report.files:
+        data = cast("dict[str, object]", file.model_dump(exclude_defaults=True, exclude={"file"}))
+        lines.append(f"  {file.file}: " + (str(file.failure) if file.failure else _facts(data)))
+    return "\n".join(lines)
+
+
+def _facts(data: dict[str, object]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in data.items() if not isinstance(value, dict))
+
+
+def _servers(settings: Settings, closing: AsyncExitStack) -> Servers:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    return Servers(settings, ArtifactStore(settings.home / "artifacts"), closing)
