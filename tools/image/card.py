@@ -137,7 +137,7 @@ def _words(
     )
     block = lines.size * _LEADING * (len(lines.lines) - 1)
     # A short headline stands at the foot, a long one hangs from the head.
-    baseline = foot - small * 2.6 - block if len(lines.lines) <= 2 else top + lines.size * 0.98
+    baseline = foot - small * 3.1 - block if len(lines.lines) <= 2 else top + lines.size * 0.98
     for line in lines.lines:
         out.append(_text(line, box.x, baseline, lines.size, SERIF, colours.ink, spacing=-lines.size * 0.012))
         baseline += lines.size * _LEADING
@@ -160,7 +160,7 @@ def _headline(prompt: str) -> str:
     first = re.split(r"(?<=[^\W\d]{2}[.!?])\s+(?=[A-ZÄÖÜ„\"])|\n", prompt.strip(), maxsplit=1)[0]
     if len(first) > 110:
         first = f"{first[:110].rsplit(' ', 1)[0].rstrip(' ,;:–-')} …"
-    return first.removesuffix(".") if first.count(".") == 1 else first
+    return first.removesuffix(".")
 
 
 def _clean(text: str) -> str:

@@ -181,7 +181,7 @@ def facets(dice: Dice, width: float, height: float, colours: Colours) -> str:
                 lit = (corners[0][0] / width + 1 - corners[2][1] / height) / 2 + dice.between(-0.24, 0.24)
                 colour = colours[1] if dice.chance(0.07) else steps[max(0, min(4, int(lit * 5)))]
                 path = "L".join(f"{_n(x)} {_n(y)}" for x, y in corners)
-                out.append(f'<path d="M{path}Z" fill="{colour}" stroke="{colour}" stroke-width="0.8"/>')
+                out.append(f'<path d="M{path}Z" fill="{colour}" stroke="{colour}" stroke-width="1.2"/>')
     return "".join(out)
 
 
