@@ -25,8 +25,8 @@ CELL: Final = ParagraphStyle("cell", BODY, fontSize=9.5, leading=12.5, spaceAfte
 HEAD_CELL: Final = ParagraphStyle("head cell", CELL, fontName="Helvetica-Bold")
 HEADS: Final = {
     1: ParagraphStyle("h1", BODY, fontName="Helvetica-Bold", fontSize=19, leading=24, spaceAfter=12),
-    2: ParagraphStyle("h2", BODY, fontName="Helvetica-Bold", fontSize=13, leading=17, spaceBefore=9, keepWithNext=1),
-    3: ParagraphStyle("h3", BODY, fontName="Helvetica-Bold", fontSize=11, leading=15, spaceBefore=5, keepWithNext=1),
+    2: ParagraphStyle("h2", BODY, fontName="Helvetica-Bold", fontSize=14, leading=18, spaceBefore=9, keepWithNext=1),
+    3: ParagraphStyle("h3", BODY, fontName="Helvetica-Bold", fontSize=12, leading=16, spaceBefore=5, keepWithNext=1),
 }
 GRID: Final = GridStyle(
     [
