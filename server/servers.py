@@ -1,11 +1,11 @@
 """The tool servers of this installation, each built at its first use."""
 
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from agents.kit import HouseServer
 from server.settings import Settings
-from tools import knowledge, speech
+from tools import graph, image, knowledge, speech, tables
 from tools.base import ArtifactStore, ToolRef
 
 if TYPE_CHECKING:
@@ -35,9 +35,26 @@ class Servers:
 
     @property
     def speech(self) -> speech.SpeechConfig:
-        given = self._settings
-        config = speech.SpeechConfig(url=given.speech_url, key=given.speech_key, timeout=given.request_timeout)
-        return config.model_copy(update={"name": given.speech_name}) if given.speech_name else config
+        return speech.SpeechConfig.model_validate(self._endpoint("speech"))
+
+    @property
+    def image(self) -> image.ImageConfig:
+        brand = self._settings.brand
+        colours = {"primary": brand.primary, "accent": brand.accent, "brand": brand.name}
+        return image.ImageConfig.model_validate({**self._endpoint("image"), **colours})
+
+    @property
+    def graph(self) -> graph.GraphConfig:
+        return graph.GraphConfig(home=self._settings.home / "graph")
+
+    @property
+    def tables(self) -> tables.TablesConfig:
+        return tables.TablesConfig(home=self._settings.home / "tables")
+
+    def _endpoint(self, kind: Literal["speech", "image"]) -> dict[str, object]:
+        """What the settings say of an outside endpoint; what they leave open keeps the server's own default."""
+        given = {part: getattr(self._settings, f"{kind}_{part}") for part in ("url", "name", "key")}
+        return {part: value for part, value in given.items() if value is not None}
 
     @property
     def library(self) -> "Library":
@@ -51,10 +68,24 @@ class Servers:
 
     def all(self) -> dict[str, HouseServer]:
         """By name."""
+        given = self._settings
         return {
+            "graph": HouseServer(_refs(graph), self._build_graph),
+            "image": HouseServer(_refs(image), self._build_image, priced=given.image_url is None),
             "knowledge": HouseServer(_refs(knowledge), self._build_knowledge),
-            "speech": HouseServer(_refs(speech), self._build_speech, priced=self._settings.speech_url is None),
+            "speech": HouseServer(_refs(speech), self._build_speech, priced=given.speech_url is None),
+            "tables": HouseServer(_refs(tables), self._build_tables),
         }
+
+    def _build_graph(self) -> "FastMCP":
+        from tools.graph.server import build
+
+        return build(self.graph)
+
+    def _build_image(self) -> "FastMCP":
+        from tools.image.server import build
+
+        return build(self.image, artifacts=self._artifacts)
 
     def _build_knowledge(self) -> "FastMCP":
         from tools.knowledge.server import build
@@ -65,6 +96,11 @@ class Servers:
         from tools.speech.server import build
 
         return build(self.speech, artifacts=self._artifacts)
+
+    def _build_tables(self) -> "FastMCP":
+        from tools.tables.server import build
+
+        return build(self.tables)
 
 
 def _refs(package: "ModuleType") -> list[ToolRef[Any, Any]]:
