@@ -96,7 +96,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, date | datetime | time):
         return value.isoformat()
     if isinstance(value, Decimal):
-        return float(value) if len(value.as_tuple().digits) <= 15 and value.is_finite() else str(value)
+        short = value.is_finite() and len(value.normalize().as_tuple().digits) <= 15
+        return float(value) if short else str(value)
     return str(value)
 
 

@@ -162,7 +162,12 @@ class Graph:
                     "Expected a query that needs less work.",
                     hint="Start from a named node, shorten '*' paths, or raise the limit in the settings.",
                 )
-            case "memory" | "size":
+            case "size":
+                return TooLarge(
+                    "One row of the result has more than 2,000,000 characters. Expected smaller rows.",
+                    hint="Return fewer or shorter values at once.",
+                )
+            case "memory":
                 return TooLarge(
                     f"The graph query needs more memory than its {self._config.memory_mb} MiB. "
                     "Expected a query that needs less.",

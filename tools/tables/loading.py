@@ -176,7 +176,7 @@ class _Load:
 def _said(error: duckdb.Error, work: Path) -> str:
     """DuckDB's reason without its advice about its own options and without the names of our working files."""
     text = str(error).split("Possible fixes")[0].split("LINE 1:")[0]
-    text = re.sub(re.escape(str(work)) + r"\S*", "the file", text)
+    text = re.sub("'?" + re.escape(str(work)) + r"[^\s']*'?", "the file", text)
     return "It cannot be read as a table: " + " ".join(text.split())[:400].rstrip(".")
 
 

@@ -100,7 +100,12 @@ class Tables:
                     "Expected a query that needs less work.",
                     hint="Narrow it with WHERE, join on keys, or raise the limit in the settings.",
                 )
-            case "memory" | "size":
+            case "size":
+                return TooLarge(
+                    "One row of the result has more than 2,000,000 characters. Expected smaller rows.",
+                    hint="Return fewer or shorter values at once.",
+                )
+            case "memory":
                 return TooLarge(
                     f"The table query needs more memory than its {self._config.memory_mb} MiB: {said[:200]}. "
                     "Expected a query that needs less.",
