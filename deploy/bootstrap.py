@@ -125,10 +125,10 @@ def sync(uv: Path, environment: "dict[str, str]", groups: "set[str]") -> None:
         print("Trying the same files from the index that uv is set to …", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
         names = str(Path(folder) / "requirements.txt")
-        export = [str(uv), "export", "--frozen", "--quiet", "--no-emit-project", "--output-file", names, *chosen]
-        here = {**environment, "VIRTUAL_ENV": str(VENV)}
+        export = [str(uv), "export", "--frozen", "--no-emit-project", "--output-file", names, *chosen]
+        here = {**environment, "UV_PYTHON": str(VENV / "bin" / "python")}
         fine = (
-            run([str(uv), "venv", "--quiet", "--allow-existing", str(VENV)], environment)
+            run([str(uv), "venv", "--allow-existing", str(VENV)], environment)
             and run(export, environment)
             and run([str(uv), "pip", "sync", "--require-hashes", names], here)
             and run([str(uv), "pip", "install", "--no-deps", "--editable", str(ROOT)], here)
@@ -142,7 +142,11 @@ def sync(uv: Path, environment: "dict[str, str]", groups: "set[str]") -> None:
 
 
 def run(command: "list[str]", environment: "dict[str, str]") -> bool:
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+    quiet = [] if sys.stderr.isatty() else ["--quiet"]  # errors are told all the same
+    for offline in ({}, {"UV_OFFLINE": "1"}):  # without a network, what was fetched before may do
+        if subprocess.run([*command, *quiet], cwd=ROOT, env={**environment, **offline}, check=False).returncode == 0:
+            return True
+    return False
 
 
 def uv_environment() -> "dict[str, str]":
@@ -154,8 +158,6 @@ def uv_environment() -> "dict[str, str]":
     environment["UV_PYTHON"] = sys.executable
     environment.setdefault("UV_SYSTEM_CERTS", "true")
     environment.setdefault("UV_HTTP_TIMEOUT", "120")
-    if not sys.stderr.isatty():
-        environment.setdefault("UV_NO_PROGRESS", "1")
     pip = pip_settings()
     if index := environment.get("UV_INDEX_URL") or pip.get("index-url"):
         environment.setdefault("UV_DEFAULT_INDEX", index)
