@@ -1,14 +1,15 @@
 """Every setting, read once: from `partitur.toml` in the working directory and from PARTITUR_… in the environment."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from tools.base import SetupError
 
-__all__ = ["Brand", "Settings", "load_settings"]
+__all__ = ["Brand", "Settings", "load_settings", "unknown_variables"]
 
 
 class Brand(BaseModel):
@@ -26,7 +27,7 @@ class Settings(BaseSettings):
         env_prefix="PARTITUR_", toml_file="partitur.toml", extra="forbid", env_nested_delimiter="__", frozen=True
     )
 
-    home: Path = Field(default=Path(".partitur"), description="Where data, keys and artifacts lie.")
+    home: Path = Field(default=Path(".partitur"), validate_default=True, description="Where data, keys and artifacts lie.")
     host: str = Field(default="127.0.0.1", description="Address that 'partitur serve' listens on.")
     port: int = Field(
         default=8642, ge=0, le=65535, description="Port that 'partitur serve' listens on; 0 = any free one."
@@ -58,6 +59,12 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=20_000_000, gt=0, description="Largest body of an HTTP request.")
     max_file_bytes: int = Field(default=50_000_000, gt=0, description="Largest file that is ingested.")
 
+    @field_validator("home", "prompts")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        """Absolute from the start: child processes work in folders of their own."""
+        return path.absolute() if path else None
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -68,6 +75,17 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def unknown_variables() -> list[str]:
+    """PARTITUR_… variables of the environment that are no setting: most often a slip of the pen."""
+    known = {f"PARTITUR_{name.upper()}" for name in Settings.model_fields}
+    nested = tuple(f"{name}__" for name in known)
+    return sorted(
+        name
+        for name in os.environ
+        if name.upper().startswith("PARTITUR_") and name.upper() not in known and not name.upper().startswith(nested)
+    )
 
 
 def load_settings(**given: object) -> Settings:
