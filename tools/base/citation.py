@@ -31,7 +31,32 @@ class Passage(BaseModel):
     start: int = Field(ge=0, description="First code point in the stored text.")
     end: int = Field(ge=0, description="Code point after the last one.")
     text: str = Field(description="stored_text[start:end]")
+    title_start: int | None = Field(default=None, ge=0, description="Where the title stands in the stored text.")
+    heading_start: int | None = Field(
+        default=None, ge=0, description="Where the last heading of the path stands in the stored text."
+    )
     score: float = Field(default=0.0, description="How well it fits the query: higher is better, within one result.")
+
+    def cite_title(self) -> Citation | None:
+        """Cites the document's title; None where it does not stand in the stored text."""
+        return self._cite_above(self.title, self.title_start, heading=None)
+
+    def cite_heading(self) -> Citation | None:
+        """Cites the heading above the passage; None where there is none in the stored text."""
+        return self._cite_above((self.heading or "").rpartition(" › ")[2], self.heading_start, heading=self.heading)
+
+    def _cite_above(self, quote: str, start: int | None, *, heading: str | None) -> Citation | None:
+        if start is None or not quote:
+            return None
+        return Citation(
+            document=self.document,
+            title=self.title,
+            heading=heading,
+            page=self.page,
+            start=start,
+            end=start + len(quote),
+            quote=quote,
+        )
 
     def cite(self, start: int, end: int) -> Citation:
         """Cites `text[start:end]`; the offsets are code points within this passage."""

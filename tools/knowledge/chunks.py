@@ -25,6 +25,8 @@ class Chunk:
     start: int
     end: int
     headings: tuple[str, ...]
+    heading_start: int | None
+    """Where the last of `headings` stands."""
     page: int | None
     context: str = ""
     """Header of a table whose later rows this chunk holds: indexed with it, not part of its text."""
@@ -44,7 +46,7 @@ def cut(text: str, *, language: Language, pages: Sequence[int] = (), title: str 
     repeats the document's title is left out of the path.
     """
     found: list[Chunk] = []
-    for headings, blocks in _sections(text, title):
+    for headings, heading_start, blocks in _sections(text, title):
         for start, end, context in _by_page(text, _pack(text, blocks, language), pages, language):
             while start < end and text[start].isspace():
                 start += 1
@@ -52,10 +54,10 @@ def cut(text: str, *, language: Language, pages: Sequence[int] = (), title: str 
                 end -= 1
             if start < end:
                 page = bisect_right(pages, start) if pages else None
-                found.append(Chunk(start, end, headings, page, context))
+                found.append(Chunk(start, end, headings, heading_start, page, context))
     if not found and (whole := text.strip()):  # nothing but headings
         start = text.index(whole)
-        found.append(Chunk(start, min(start + _SENTENCE, start + len(whole)), (), 1 if pages else None))
+        found.append(Chunk(start, min(start + _SENTENCE, start + len(whole)), (), None, 1 if pages else None))
     return found
 
 
@@ -74,16 +76,16 @@ def _by_page(
         yield begin, end, context
 
 
-def _sections(text: str, title: str) -> Iterator[tuple[tuple[str, ...], list[_Block]]]:
-    path: list[tuple[int, str]] = []
+def _sections(text: str, title: str) -> Iterator[tuple[tuple[str, ...], int | None, list[_Block]]]:
+    path: list[tuple[int, str, int]] = []
     blocks: list[_Block] = []
     begin: int | None = None
     table = False
     at = 0
 
-    def names() -> tuple[str, ...]:
-        above = [name for _, name in path]
-        return tuple(above[1:] if above and above[0] == title else above)
+    def above() -> tuple[tuple[str, ...], int | None]:
+        shown = path[1:] if path and path[0][1] == title else path
+        return tuple(name for _, name, _ in shown), shown[-1][2] if shown else None
 
     for found in _LINE.finditer(text):
         line = found.group()
@@ -97,19 +99,19 @@ def _sections(text: str, title: str) -> Iterator[tuple[tuple[str, ...], list[_Bl
             begin = None
         if heading:
             if blocks:
-                yield names(), blocks
+                yield *above(), blocks
                 blocks = []
             level = len(heading[1])
             while path and path[-1][0] >= level:
                 path.pop()
-            path.append((level, heading[2].strip()))
+            path.append((level, heading[2].strip(), at + heading.start(2)))
         elif line.strip() and begin is None:
             begin, table = at, row
         at = found.end()
     if begin is not None:
         blocks.append(_Block(begin, at, table))
     if blocks:
-        yield names(), blocks
+        yield *above(), blocks
 
 
 def _pack(text: str, blocks: list[_Block], language: Language) -> Iterator[tuple[int, int, str]]:

@@ -20,6 +20,7 @@ class PreparedChunk:
     start: int
     end: int
     heading: str
+    heading_start: int | None
     page: int | None
     title_stems: str
     title_grams: str
@@ -33,6 +34,7 @@ class Prepared:
 
     record: str
     title: str
+    title_start: int | None
     language: Language
     media_type: str
     pages: int | None
@@ -117,6 +119,7 @@ def _prepared(name: str, found: Extract, media_type: str) -> Prepared:
     return Prepared(
         record=found.record,
         title=title[:500],
+        title_start=_place(found.text, title[:500]),
         language=language,
         media_type=media_type,
         pages=len(found.pages) or None,
@@ -133,12 +136,23 @@ def _chunk(text: str, chunk: Chunk, title: str, language: Language) -> PreparedC
         start=chunk.start,
         end=chunk.end,
         heading=" › ".join(chunk.headings)[:1000],
+        heading_start=chunk.heading_start,
         page=chunk.page,
         title_stems=" ".join(stems(above, language)),
         title_grams=" ".join(grams(above)),
         body_stems=" ".join(stems(body, language)),
         body_grams=" ".join(grams(body)),
     )
+
+
+def _place(text: str, title: str) -> int | None:
+    """Where the title stands as a line of its own, near the beginning."""
+    at = 0
+    for line in text[:20_000].split("\n"):
+        if line.lstrip("# ").rstrip() == title:
+            return at + line.index(title)
+        at += len(line) + 1
+    return None
 
 
 def _first_heading(text: str) -> str:

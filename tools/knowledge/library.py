@@ -144,16 +144,7 @@ def _store_class() -> "type[Store]":
 
 
 def _passage(row: "Row") -> Passage:
-    return Passage(
-        document=row["document"],
-        title=row["title"],
-        heading=row["heading"],
-        page=row["page"],
-        start=row["start"],
-        end=row["end"],
-        text=row["text"],
-        score=row["_score"],
-    )
+    return Passage(**{name: row[name] for name in Passage.model_fields if name != "score"}, score=row["_score"])
 
 
 def _document(row: "Row") -> Document:

@@ -33,6 +33,7 @@ class Chunked:
     start: int
     end: int
     heading: str
+    heading_start: int | None
     page: int | None
     title_stems: str
     title_grams: str
@@ -46,6 +47,7 @@ class ReadDocument:
 
     record: str
     title: str
+    title_start: int | None
     language: str
     media_type: str
     pages: int | None

@@ -52,7 +52,9 @@ _CHUNKS = pa.schema(
         ("source", pa.string()),
         ("version", pa.string()),
         ("title", pa.string()),
+        ("title_start", pa.int64()),
         ("heading", pa.string()),
+        ("heading_start", pa.int64()),
         ("page", pa.int32()),
         ("start", pa.int64()),
         ("end", pa.int64()),
@@ -60,6 +62,7 @@ _CHUNKS = pa.schema(
         *((name, pa.large_string()) for name in TERM_COLUMNS),
     ]
 )
+_SHOWN = ("document", "title", "title_start", "heading", "heading_start", "page", "start", "end", "text")
 _PRUNE = timedelta(hours=1)  # versions that a search under way may still read
 
 
@@ -177,7 +180,7 @@ class Store:
         """The chunks with the highest weighted sum of BM25 scores over (column, terms joined by blanks, weight)."""
         parts = [(Occur.SHOULD, MatchQuery(words, column, boost=weight)) for column, words, weight in terms]
         query = self._chunks.query().nearest_to_text(BooleanQuery(parts)).where(_mine(caller)).limit(limit)
-        columns = ["document", "title", "heading", "page", "start", "end", "text", "_score"]
+        columns = [*_SHOWN, "_score"]
         return cast(list[Row], await query.select(columns).to_list())
 
     async def documents(self, caller: Caller, ids: Sequence[str] | None = None, *, text: bool = False) -> list[Row]:
@@ -247,7 +250,9 @@ def _chunk_rows(caller: Caller, item: Stored) -> list[Row]:
             "source": item.source,
             "version": item.version,
             "title": item.document.title,
+            "title_start": item.document.title_start,
             "heading": chunk.heading or None,
+            "heading_start": chunk.heading_start,
             "page": chunk.page,
             "start": chunk.start,
             "end": chunk.end,
