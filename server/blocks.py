@@ -106,7 +106,7 @@ def _elsewhere(value: object) -> bool:
     if isinstance(value, Artifact | Citation):
         return True
     items = cast("list[object]", value) if isinstance(value, list) else []
-    return bool(items) and all(isinstance(item, Artifact | Citation) for item in items) or value == []
+    return (bool(items) and all(isinstance(item, Artifact | Citation) for item in items)) or value == []
 
 
 def _citations(value: object) -> list[Citation]:

@@ -43,7 +43,14 @@ class Bar:
     def __enter__(self) -> Self:
         if not self._quiet and self._stream.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                SpinnerColumn,
+                TextColumn,
+                TimeElapsedColumn,
+            )
 
             columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
             shown = Progress(
@@ -156,7 +163,7 @@ def delete_command(settings: Settings, ids: Sequence[str]) -> int:
 def load_command(settings: Settings, what: str, folder: Path, *, as_json: bool, quiet: bool) -> int:
     """Loads a folder as graph or tables and prints the report; 1 where a file failed."""
     with Bar("Loading", quiet=quiet) as bar:
-        report = load(settings, what, folder, bar)
+        report = load(_servers(settings, AsyncExitStack()), what, folder, bar)
     if as_json:
         click.echo(report.model_dump_json(indent=2))
     else:
@@ -166,18 +173,16 @@ def load_command(settings: Settings, what: str, folder: Path, *, as_json: bool, 
 
 
 def load(
-    settings: Settings, what: str, source: Path | list[Path], tell: Callable[[float, float, str], None]
+    servers: Servers, what: str, source: Path | list[Path], tell: Callable[[float, float, str], None]
 ) -> "GraphReport | TablesReport":
     """Loads CSV files as the new graph, or as tables beside those that are there."""
     if what == "graph":
-        from tools.graph import GraphConfig
         from tools.graph.loading import load as load_graph
 
-        return load_graph(source, config=GraphConfig(home=settings.home / "graph"), on_progress=tell)
-    from tools.tables import TablesConfig
+        return load_graph(source, config=servers.graph, on_progress=tell)
     from tools.tables.loading import load as load_tables
 
-    return load_tables(source, config=TablesConfig(home=settings.home / "tables"), on_progress=tell)
+    return load_tables(source, config=servers.tables, on_progress=tell)
 
 
 def _loaded(report: "GraphReport | TablesReport") -> str:

@@ -30,12 +30,19 @@ class Show:
         path: the local file of an artifact.
         brand: colours and name of the HTML page.
         describe: what a use case says of itself, by its name.
+        beside: texts lie in the same folder as the files they link to.
     """
 
     def __init__(
-        self, path: Callable[[Artifact], Path], *, brand: Brand | None = None, describe: Callable[[str], str] = str
+        self,
+        path: Callable[[Artifact], Path],
+        *,
+        brand: Brand | None = None,
+        describe: Callable[[str], str] = str,
+        beside: bool = False,
     ) -> None:
         self._path = path
+        self._beside = beside
         self._brand = brand or Brand()
         self._describe = describe
 
@@ -64,20 +71,29 @@ class Show:
         """The readable output, its sources and its files; nothing where there is no output."""
         if result.output is None:
             return ""
-        body = self._local(readable(cast("BaseModel", result.output)), result.artifacts).rstrip()
+        body = readable(cast("BaseModel", result.output)).rstrip()
+        for artifact in result.artifacts:
+            body = body.replace(f"]({artifact.uri})", f"]({self._link(artifact)})")
         words = _WORDS[detect(body)]
         parts = [body]
-        if result.citations and not _has_heading(body, words["sources"]):
+        if any(citation.title not in body for citation in result.citations):
             lines = [
                 f"{number}. „{_one_line(citation.quote)}“ – {place(citation, words['page'])}"
                 for number, citation in enumerate(result.citations, 1)
             ]
             parts.append(f"## {words['sources']}\n\n" + "\n".join(lines))
-        missing = [artifact for artifact in result.artifacts if str(self._path(artifact)) not in body]
+        missing = [artifact for artifact in result.artifacts if f"({self._link(artifact)})" not in body]
         if missing:
-            lines = [f"- [{artifact.alt_text}]({self._path(artifact)})" for artifact in missing]
+            lines = [
+                f"- {'!' * artifact.media_type.startswith('image/')}[{artifact.alt_text}]({self._link(artifact)})"
+                for artifact in missing
+            ]
             parts.append(f"## {words['files']}\n\n" + "\n".join(lines))
         return "\n\n".join(parts)
+
+    def _link(self, artifact: Artifact) -> str:
+        path = self._path(artifact)
+        return path.name if self._beside else str(path)
 
     def html(self, result: Result[Any]) -> str:
         """A page that needs nothing but itself."""
@@ -93,28 +109,21 @@ class Show:
     def files(self, result: Result[Any], folder: Path, shapes: tuple[Format, ...]) -> list[Path]:
         """Writes the result in these shapes, and its artifacts, into `folder`; returns the files."""
         folder.mkdir(parents=True, exist_ok=True)
-        written: list[Path] = []
-        for shape in shapes:
-            suffix = "txt" if shape == "text" else shape
-            written.append(folder / f"{result.use_case}.{suffix}")
-            written[-1].write_text(self(result, shape) + "\n", encoding="utf-8")
-        names: set[str] = set()
+        placed: dict[str, Path] = {}
         for artifact in result.artifacts:
             source = self._path(artifact)
             kind = {"image": "picture", "audio": "speech"}.get(artifact.media_type.partition("/")[0], "file")
-            name, number = f"{kind}{source.suffix}", 2
-            while name in names:
-                name, number = f"{kind}-{number}{source.suffix}", number + 1
-            names.add(name)
-            written.append(folder / name)
-            written[-1].write_bytes(source.read_bytes())
-        return written
-
-    def _local(self, text: str, artifacts: list[Artifact]) -> str:
-        """Links of the server as files of this machine."""
-        for artifact in artifacts:
-            text = text.replace(f"]({artifact.uri})", f"]({self._path(artifact)})")
-        return text
+            path, number = folder / f"{kind}{source.suffix}", 2
+            while path in placed.values():
+                path, number = folder / f"{kind}-{number}{source.suffix}", number + 1
+            path.write_bytes(source.read_bytes())
+            placed[artifact.id] = path
+        here = Show(lambda artifact: placed[artifact.id], brand=self._brand, describe=self._describe, beside=True)
+        written: list[Path] = []
+        for shape in shapes:
+            written.append(folder / f"{result.use_case}.{'txt' if shape == 'text' else shape}")
+            written[-1].write_text(here(result, shape) + "\n", encoding="utf-8")
+        return [*written, *placed.values()]
 
 
 def place(citation: Citation, page: str = "S.") -> str:
@@ -133,10 +142,6 @@ def plain(markdown: str) -> str:
     text = re.sub(r"\*\*(.+?)\*\*", r"\1", text)
     text = re.sub(r"!?\[([^\]\n]*)\]\(([^)\n]*)\)", r"\1: \2", text)
     return re.sub(r"^> ?", "", text, flags=re.MULTILINE)
-
-
-def _has_heading(text: str, heading: str) -> bool:
-    return re.search(rf"^#+\s+{heading}\s*$", text, flags=re.MULTILINE) is not None
 
 
 def _one_line(text: str) -> str:

@@ -1,0 +1,291 @@
+"""Checks the whole installation, each part for itself, and says what to do where something is missing."""
+
+import asyncio
+import json
+import logging
+import shutil
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import click
+
+from server.names import intruders
+from tools.base import PartiturError
+
+if TYPE_CHECKING:
+    from server.house import House
+    from server.settings import Settings
+
+__all__ = ["Check", "checks", "doctor_command"]
+
+State = Literal["ok", "warning", "failed"]
+_MARKS: dict[State, tuple[str, str]] = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red")}
+_GIGABYTE = 1_000_000_000
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What one look has found."""
+
+    name: str
+    state: State
+    said: str
+    todo: str = ""
+
+
+class _Worse(Exception):
+    """Ends a check with something to say: what is found, what to do, and how bad it is."""
+
+    def __init__(self, said: str, todo: str, state: State = "warning") -> None:
+        super().__init__(said)
+        self.said, self.todo, self.state = said, todo, state
+
+
+Look = Callable[[], Awaitable[str]]
+"""Looks, and says what it found."""
+
+
+def doctor_command(home: Path | None, *, as_json: bool) -> int:
+    """Prints all checks; 1 where one failed."""
+    found = asyncio.run(checks(home))
+    if as_json:
+        click.echo(json.dumps([asdict(check) for check in found], ensure_ascii=False, indent=2))
+    else:
+        click.echo("\n".join(map(_line, found)))
+    return 1 if any(check.state == "failed" for check in found) else 0
+
+
+def _line(check: Check) -> str:
+    mark, colour = _MARKS[check.state]
+    line = f"{click.style(mark, fg=colour)} {check.name:<11} {check.said}"
+    return f"{line}\n  {'':<11} → {check.todo}" if check.todo else line
+
+
+async def checks(home: Path | None = None) -> list[Check]:
+    """Looks at everything; never raises. What needs the settings or the house is left out where those fail.
+
+    Args:
+        home: the folder of the data, where it is not that of the settings.
+    """
+    found = [await _look("python", _python), await _look("names", _names)]
+    settings: list[Settings] = []
+
+    async def load() -> str:
+        from server.settings import load_settings, unknown_variables
+
+        settings.append(load_settings(**({"home": home} if home else {})))
+        if unknown := unknown_variables():
+            raise _Worse(f"no such setting: {', '.join(unknown)}", "Correct or unset them; docs/settings.md lists all.")
+        return f"home {settings[0].home}"
+
+    found.append(await _look("settings", load))
+    if not settings:
+        return found
+    found += [
+        await _look("home", lambda: _writable(settings[0].home)),
+        await _look("disk", lambda: _space(settings[0].home)),
+    ]
+    if found[-2].state == "failed":
+        return found
+    return found + await _in_house(settings[0])
+
+
+async def _in_house(settings: "Settings") -> list[Check]:
+    """The checks that need an open house."""
+    from server.house import open_house
+
+    found = [await _look("prompts", lambda: _prompts(settings))]
+    outcome: list[Check] = []
+
+    async def enter() -> str:
+        async with open_house(settings) as house:
+            outcome.extend(await _parts(house))
+            return f"{len(list(house.catalog))} use cases: {', '.join(one.name for one in house.catalog)}"
+
+    return [*found, await _look("catalog", enter), *outcome]
+
+
+async def _parts(house: "House") -> list[Check]:
+    looks: list[tuple[str, Look]] = [
+        ("engine", lambda: _engine(house.settings)),
+        *((f"{kind}_url", _endpoint_look(house.settings, kind)) for kind in _ENDPOINTS if _url(house.settings, kind)),
+        ("knowledge", lambda: _knowledge(house)),
+        ("speech", lambda: _speech(house)),
+        ("picture", lambda: _picture(house)),
+        ("fonts", _fonts),
+        ("graph", lambda: _loaded(house, "graph", "nodes")),
+        ("tables", lambda: _loaded(house, "tables", "tables")),
+    ]
+    return [await _look(name, look) for name, look in looks]
+
+
+async def _look(name: str, look: Look) -> Check:
+    try:
+        return Check(name, "ok", await look())
+    except _Worse as worse:
+        return Check(name, worse.state, worse.said, worse.todo)
+    except PartiturError as error:
+        return Check(name, "failed", error.message, error.hint)
+    except ImportError as error:
+        return Check(name, "failed", f"{error}.", "Install Partitur again with its dependencies: 'make setup'.")
+    except OSError as error:
+        return Check(name, "failed", f"{error}.", "Check that the file is there and may be read and written.")
+    except Exception as error:  # the top of each check: one that breaks must not keep the others from being made
+        log.debug("A check broke", exc_info=True)
+        return Check(name, "failed", f"{type(error).__name__}: {error}", "This was not expected; please report it.")
+
+
+async def _python() -> str:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if not (3, 11) <= sys.version_info[:2] < (3, 14):
+        raise _Worse(f"Python {version}. Expected 3.11 to 3.13.", "Make the environment with another Python.", "failed")
+    return f"Python {version}"
+
+
+async def _names() -> str:
+    for intruder in intruders():
+        raise _Worse(intruder.message, intruder.hint, "failed")
+    return "agents, tools, compositions, prompts, server and evals are Partitur's own"
+
+
+async def _writable(home: Path) -> str:
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=home) as file:
+        file.write(b"x")
+    return f"{home} can be written"
+
+
+async def _space(home: Path) -> str:
+    free = shutil.disk_usage(home if home.exists() else Path.cwd()).free
+    said = f"{free / _GIGABYTE:.1f} GB free"
+    if free < _GIGABYTE:
+        raise _Worse(said, "Free at least 1 GB; an ingestion needs room.", "failed" if free < _GIGABYTE / 10 else "warning")
+    return said
+
+
+async def _prompts(settings: "Settings") -> str:
+    from prompts.store import PromptStore
+    from server.house import library_root
+
+    store = PromptStore(library_root(settings))
+    prompts = store.list()
+    dirty = [prompt.path for prompt in prompts if prompt.dirty]
+    said = f"{len(prompts)} prompts in {store.root}"
+    if store.problem:
+        raise _Worse(f"{said}; {store.problem}", "Results cannot name the commit of their prompt: put it under Git.")
+    if dirty:
+        raise _Worse(f"{said}; not committed: {', '.join(dirty)}", "Commit them, so that results name their commit.")
+    return f"{said}, all committed"
+
+
+_ENDPOINTS = ("embedding", "speech", "transcription", "image")
+
+
+def _url(settings: "Settings", kind: str) -> str | None:
+    return getattr(settings, f"{kind}_url")
+
+
+async def _engine(settings: "Settings") -> str:
+    if settings.model_url:
+        return await _reached(settings, "model")
+    return "embedded: quotes and never invents. Translation and plain language need a model: set PARTITUR_MODEL_URL"
+
+
+def _endpoint_look(settings: "Settings", kind: str) -> Look:
+    return lambda: _reached(settings, kind)
+
+
+async def _reached(settings: "Settings", kind: str) -> str:
+    """Asks an endpoint for its models."""
+    import httpx2
+
+    url, name, key = (cast("Any", getattr(settings, f"{kind}_{part}")) for part in ("url", "name", "key"))
+    headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+    variable = f"PARTITUR_{kind.upper()}"
+    began = perf_counter()
+    try:
+        async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
+            answer = await http.get(f"{url.rstrip('/')}/models", headers=headers)
+            answer.raise_for_status()
+            models = [str(model["id"]) for model in answer.json()["data"]]
+    except httpx2.HTTPStatusError as error:
+        status = error.response.status_code
+        todo = f"Check {variable}_KEY." if status in (401, 403) else f"Check {variable}_URL; it should end in /v1."
+        raise _Worse(f"{url} answers {status} to /models", todo, "failed") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise _Worse(
+            f"{url} cannot be reached: {type(error).__name__}. {error}".rstrip(),
+            f"Start the engine, or correct {variable}_URL. Requests fail until it is up.",
+            "failed",
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise _Worse(f"{url}/models is no list of models", f"Check {variable}_URL; it should end in /v1.", "failed") from None
+    took = (perf_counter() - began) * 1000
+    if name and name not in models:
+        raise _Worse(f"{url} offers {', '.join(models)}; not {name!r}", f"Set {variable}_NAME to one of them.", "failed")
+    return f"{url} in {took:.0f} ms offers {', '.join(models[:5])}"
+
+
+async def _knowledge(house: "House") -> str:
+    from server.house import LOCAL
+
+    found = await house.servers.library.documents(LOCAL, limit=1)
+    if not found.total:
+        raise _Worse("no documents yet", "Read some with 'partitur ingest PATH', or run 'partitur demo'.")
+    return f"{found.total} documents"
+
+
+async def _speech(house: "House") -> str:
+    began = perf_counter()
+    made = await _tool(house, "speech", "say", {"text": "Guten Tag.", "language": "de", "formats": ["wav"]})
+    return f"{made['engine']}, one sentence in {perf_counter() - began:.1f} s"
+
+
+async def _picture(house: "House") -> str:
+    began = perf_counter()
+    made = await _tool(house, "image", "generate", {"prompt": "Guten Tag", "language": "de"})
+    return f"{made['engine']}, {made['width']} × {made['height']} in {perf_counter() - began:.1f} s"
+
+
+async def _fonts() -> str:
+    from tools.image.render import SANS, SERIF, width_of
+
+    for family in (SERIF, SANS):
+        width_of("Straße", 12, family)
+    return f"{SERIF}, {SANS}"
+
+
+async def _loaded(house: "House", server: str, what: str) -> str:
+    try:
+        found = await _tool(house, server, "schema", {})
+    except PartiturError as error:
+        if error.code == "not_found":
+            raise _Worse("nothing loaded yet", f"Load some with 'partitur load {server} FOLDER'.") from None
+        raise
+    count = len(found[what])
+    if not count:
+        raise _Worse("nothing loaded yet", f"Load some with 'partitur load {server} FOLDER'.")
+    return f"{count} {'kinds of nodes' if server == 'graph' else 'tables'}"
+
+
+async def _tool(house: "House", server: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Calls a tool as a run would, without a run around it."""
+    from fastmcp.exceptions import ToolError
+
+    from server.house import LOCAL
+    from tools.base import ToolFailed, acting_as
+
+    try:
+        with acting_as(LOCAL):
+            result = await house.runtime.toolbox.server(server).call_tool(tool, arguments)
+    except ToolError as error:
+        if isinstance(error.__cause__, PartiturError):
+            raise error.__cause__ from None
+        raise ToolFailed(f"{server}.{tool} failed: {error}.", hint="See the log for the reason.") from error
+    return result.structured_content or {}
