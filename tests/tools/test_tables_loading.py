@@ -2,7 +2,9 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import duckdb
 import pytest
@@ -221,6 +223,29 @@ def test_progress_counts_the_bytes_of_the_files(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"'/nowhere' is not there\. Expected a folder with CSV or Parquet files"):
         load(Path("/nowhere"), config=config(tmp_path))
+
+
+def test_readers_never_fail_while_generations_come_and_go(tmp_path: Path) -> None:
+    load(folder(tmp_path, a="x\n0\n"), config=config(tmp_path))
+    tables = Tables(TablesConfig(home=tmp_path / "store", workers=2))
+    seen: list[list[object]] = []
+    done = Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(tables.query(TableQuery(sql="SELECT x FROM a")).rows[0])
+
+    with ThreadPoolExecutor(2) as threads:
+        readers = [threads.submit(read) for _ in range(2)]
+        for number in range(1, 5):
+            (tmp_path / "in" / "a.csv").write_text(f"x\n{number}\n")
+            load(tmp_path / "in", config=config(tmp_path))
+        done.set()
+        assert [reader.result() for reader in readers] == [None, None]
+
+    assert tables.query(TableQuery(sql="SELECT x FROM a")).rows == [[4]]
+    assert {value for row in seen for value in row} <= {0, 1, 2, 3, 4}
+    tables.close()
 
 
 def test_a_second_process_that_loads_is_refused_and_readers_go_on(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ class LoadReport(BaseModel):
     generation: int | None = Field(description="Number of the new generation; null where nothing could be loaded.")
     nodes: int = Field(ge=0, description="Nodes of the new generation.")
     edges: int = Field(ge=0, description="Edges of the new generation.")
-    files: list[FileReport] = Field(description="Nodes first.")
+    files: list[FileReport] = Field(description="In the order they were found.")
 
 
 query = ToolRef(

@@ -1,0 +1,337 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+from fastmcp import Client
+from fastmcp.exceptions import ToolError
+from inline_snapshot import snapshot
+
+from tools.base import Caller, InvalidInput, NotFound, PartiturError, SetupError, TimedOut, TooLarge
+from tools.graph import GraphConfig, GraphQuery, NeighboursQuery
+from tools.graph.loading import load
+from tools.graph.server import build
+from tools.graph.store import Graph, engines, generations
+
+pytestmark = pytest.mark.anyio
+
+NODES = """id,label,name,description
+amt,Öffentliche Stelle,Bürgeramt,Pässe und Ausweise
+ada,Person,Ada Meier,
+bo,Person,Bo Kurz,
+pass,Dienst,Reisepass,
+gesetz,Gesetz,PassG,
+"""
+EDGES = """source,type,target,since
+ada,leitet,amt,2020-01-01
+bo,arbeitet in,amt,
+amt,bietet an,pass,2019
+pass,beruht auf,gesetz,
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> GraphConfig:
+    source = tmp_path_factory.mktemp("in")
+    (source / "nodes.csv").write_text(NODES)
+    (source / "edges.csv").write_text(EDGES)
+    config = GraphConfig(home=tmp_path_factory.mktemp("store"), seconds=1, workers=1)
+    load(source, config=config)
+    return config
+
+
+@pytest.fixture(scope="module")
+def graph(config: GraphConfig) -> Iterator[Graph]:
+    graph = Graph(config)
+    graph.query(GraphQuery(cypher="RETURN 1"))
+    yield graph
+    graph.close()
+
+
+def test_nodes_edges_and_paths_come_back_as_plain_objects(graph: Graph) -> None:
+    cypher = "MATCH p = (a:Person)-[r:leitet]->(b) RETURN a, r, p, a.name AS name, 1.5 AS number"
+    assert graph.query(GraphQuery(cypher=cypher)).model_dump() == snapshot(
+        {
+            "columns": ["a", "r", "p", "name", "number"],
+            "rows": [
+                [
+                    {"id": "ada", "label": "Person", "name": "Ada Meier", "description": None},
+                    {"source": "ada", "type": "leitet", "target": "amt", "since": "2020-01-01"},
+                    {
+                        "nodes": [
+                            {"id": "ada", "label": "Person", "name": "Ada Meier", "description": None},
+                            {
+                                "id": "amt",
+                                "label": "Oeffentliche_Stelle",
+                                "name": "Bürgeramt",
+                                "description": "Pässe und Ausweise",
+                            },
+                        ],
+                        "edges": [{"source": "ada", "type": "leitet", "target": "amt", "since": "2020-01-01"}],
+                    },
+                    "Ada Meier",
+                    1.5,
+                ]
+            ],
+            "truncated": False,
+            "row_count": 1,
+        }
+    )
+
+
+@pytest.mark.parametrize("value", ['it\'s "quoted" \\ and ; more', 7, 1.5, True, None, ["a", "b"], {"a": 1, "b": "x"}])
+def test_parameters_of_every_kind_arrive_as_they_are(graph: Graph, value: object) -> None:
+    asked = GraphQuery.model_validate({"cypher": "RETURN $value", "parameters": {"value": value}})
+    assert graph.query(asked).rows == [[value]]
+
+
+def test_parameters_the_engine_has_no_type_for_are_a_clear_error(graph: Graph) -> None:
+    with pytest.raises(InvalidInput, match=r"^The Cypher is wrong: "):
+        graph.query(GraphQuery(cypher="RETURN $a", parameters={"a": [1, "x"]}))
+    with pytest.raises(TooLarge, match=r"^The parameters have \d+ characters as JSON\. Expected at most 20000\."):
+        graph.query(GraphQuery(cypher="RETURN $a", parameters={"a": "x" * 20_000}))
+
+
+def test_rows_are_cut_at_the_limit_and_said_to_be(graph: Graph) -> None:
+    result = graph.query(GraphQuery(cypher="MATCH (n) RETURN n.id ORDER BY n.id", limit=2))
+    assert (result.rows, result.row_count, result.truncated) == ([["ada"], ["amt"]], 2, True)
+
+
+@pytest.mark.parametrize(
+    "cypher",
+    [
+        "MATCH (a), (b), (c), (d), (e), (f), (g), (h), (i), (j), (k), (l) RETURN count(*)",
+        # The engine does not look at the clock within one function call; its process is killed.
+        "RETURN levenshtein(repeat('ab', 50000), repeat('ba', 50000))",
+    ],
+)
+def test_a_query_that_takes_too_long_is_stopped(graph: Graph, cypher: str) -> None:
+    with pytest.raises(TimedOut, match=r"^The graph query ran longer than 1 seconds and was stopped\."):
+        graph.query(GraphQuery(cypher=cypher))
+    assert graph.query(GraphQuery(cypher="RETURN 1")).rows == [[1]]
+
+
+def test_a_query_that_needs_too_much_memory_is_told_so(graph: Graph) -> None:
+    with pytest.raises(TooLarge, match=r"^The graph query needs more memory than its 512 MiB"):
+        graph.query(GraphQuery(cypher="RETURN size(repeat('x', 2000000000))"))
+
+
+@pytest.mark.parametrize(
+    ("cypher", "message"),
+    [
+        (
+            "MATCH (n:Persn) RETURN n",
+            "The label or edge type 'Persn' is not there. The graph has the labels 'Dienst', 'Gesetz', "
+            "'Oeffentliche_Stelle', 'Person' and the edge types 'arbeitet_in', 'beruht_auf', 'bietet_an', 'leitet'. "
+            "Did you mean 'Person'?",
+        ),
+        (
+            "MATCH (n:Person) RETURN n.nam",
+            "The property 'nam' is not there. Expected one of 'description', 'id', 'name', 'since', 'source', 'target'. "
+            "Did you mean 'name'?",
+        ),
+    ],
+)
+def test_a_mistake_names_the_nearest_way_out(graph: Graph, cypher: str, message: str) -> None:
+    with pytest.raises(InvalidInput) as error:
+        graph.query(GraphQuery(cypher=cypher))
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("cypher", ["MATCH (n RETURN n", "RETURN n", "MATCH (a)-[*1..30]-(b) RETURN a", "MATCH (n)"])
+def test_wrong_cypher_is_explained(graph: Graph, cypher: str) -> None:
+    with pytest.raises(InvalidInput, match=r"^The Cypher is wrong: \S+"):
+        graph.query(GraphQuery(cypher=cypher))
+
+
+def test_behind_the_gate_the_engine_is_locked_in(config: GraphConfig, tmp_path: Path) -> None:
+    held = generations(config).open()
+    children = engines(config, held.path, write=False)
+    secret = tmp_path / "secret.csv"
+    secret.write_text("a,b\n1,2\n")
+
+    attacks = {
+        f"LOAD FROM '{secret}' RETURN *": "Too many open files",
+        f"COPY (MATCH (n) RETURN n.id) TO '{tmp_path / 'out.csv'}'": "Too many open files",
+        f"COPY (MATCH (n) RETURN n.id) TO '{tmp_path / 'out.parquet'}'": "",
+        f"EXPORT DATABASE '{tmp_path / 'out'}'": "",
+        f"ATTACH '{tmp_path / 'other'}' AS o (dbtype lbug)": "",
+        "CREATE (:Person {id: 'x'})": "read-only",
+        "MATCH (n) DETACH DELETE n": "read-only",
+        "DROP TABLE Person": "read-only",
+        "RETURN 1; RETURN 2": "more than one statement",
+    }
+    replies = {attack: children.ask({"cypher": attack, "limit": 1}, seconds=4) for attack in attacks}
+    children.close()
+    held.close()
+
+    assert {attack for attack, reply in replies.items() if "error" not in reply} == set()
+    for attack, reason in attacks.items():
+        assert reason in replies[attack]["error"]
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and path != secret and path.stat().st_size] == []
+
+
+def test_neighbours_are_found_by_name_in_any_case(graph: Graph) -> None:
+    assert graph.neighbours(NeighboursQuery(name="ada meier")).model_dump() == snapshot(
+        {
+            "nodes": [
+                {"id": "ada", "label": "Person", "name": "Ada Meier", "description": None, "distance": 0},
+                {
+                    "id": "amt",
+                    "label": "Oeffentliche_Stelle",
+                    "name": "Bürgeramt",
+                    "description": "Pässe und Ausweise",
+                    "distance": 1,
+                },
+            ],
+            "edges": [{"source": "ada", "type": "leitet", "target": "amt", "since": "2020-01-01"}],
+            "truncated": False,
+        }
+    )
+
+
+def test_neighbours_two_edges_away_come_with_all_edges_between(graph: Graph) -> None:
+    found = graph.neighbours(NeighboursQuery(name="ada", depth=2))
+    assert [(node.id, node.distance) for node in found.nodes] == [("ada", 0), ("amt", 1), ("bo", 2), ("pass", 2)]
+    assert [(edge.source, edge.type, edge.target) for edge in found.edges] == [
+        ("ada", "leitet", "amt"),
+        ("amt", "bietet_an", "pass"),
+        ("bo", "arbeitet_in", "amt"),
+    ]
+
+
+def test_a_crowded_neighbourhood_is_cut_and_said_to_be(graph: Graph) -> None:
+    found = graph.neighbours(NeighboursQuery(name="Bürgeramt", limit=2))
+    assert ([node.id for node in found.nodes], found.truncated) == (["amt", "ada"], True)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("Bürger", "Did you mean 'Bürgeramt'?"),
+        ("Reisepas", "Did you mean 'Reisepass'?"),
+        ("qqqq", "Ask 'graph.schema' for sample names."),
+        ("' OR 1=1 //", "Ask 'graph.schema' for sample names."),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest_ones(graph: Graph, name: str, hint: str) -> None:
+    with pytest.raises(NotFound) as error:
+        graph.neighbours(NeighboursQuery(name=name))
+    assert str(error.value) == f"No node is named {name!r}. Expected one of the graph's 5 names or ids. {hint}"
+
+
+def test_the_schema_shows_labels_types_and_what_they_connect(graph: Graph) -> None:
+    assert graph.schema().model_dump() == snapshot(
+        {
+            "nodes": [
+                {
+                    "label": "Dienst",
+                    "title": "Dienst",
+                    "count": 1,
+                    "properties": ["id", "name", "description"],
+                    "samples": ["Reisepass"],
+                },
+                {
+                    "label": "Gesetz",
+                    "title": "Gesetz",
+                    "count": 1,
+                    "properties": ["id", "name", "description"],
+                    "samples": ["PassG"],
+                },
+                {
+                    "label": "Oeffentliche_Stelle",
+                    "title": "Öffentliche Stelle",
+                    "count": 1,
+                    "properties": ["id", "name", "description"],
+                    "samples": ["Bürgeramt"],
+                },
+                {
+                    "label": "Person",
+                    "title": "Person",
+                    "count": 2,
+                    "properties": ["id", "name", "description"],
+                    "samples": ["Ada Meier", "Bo Kurz"],
+                },
+            ],
+            "edges": [
+                {
+                    "type": "arbeitet_in",
+                    "title": "arbeitet in",
+                    "count": 1,
+                    "connects": [("Person", "Oeffentliche_Stelle")],
+                    "properties": ["source", "target", "since"],
+                },
+                {
+                    "type": "beruht_auf",
+                    "title": "beruht auf",
+                    "count": 1,
+                    "connects": [("Dienst", "Gesetz")],
+                    "properties": ["source", "target", "since"],
+                },
+                {
+                    "type": "bietet_an",
+                    "title": "bietet an",
+                    "count": 1,
+                    "connects": [("Oeffentliche_Stelle", "Dienst")],
+                    "properties": ["source", "target", "since"],
+                },
+                {
+                    "type": "leitet",
+                    "title": "leitet",
+                    "count": 1,
+                    "connects": [("Person", "Oeffentliche_Stelle")],
+                    "properties": ["source", "target", "since"],
+                },
+            ],
+        }
+    )
+
+
+def test_an_engine_that_did_not_write_the_store_is_refused(config: GraphConfig, tmp_path: Path) -> None:
+    other = Graph(config.model_copy(update={"engine": "kuzu"}))
+    with pytest.raises(InvalidInput, match="The graph was written by 'ladybug'. Expected 'kuzu', as the settings say"):
+        other.schema()
+
+    (tmp_path / "nodes.csv").write_text(NODES)
+    with pytest.raises(SetupError, match=r"The engine 'kuzu' is not installed.*name another engine in the settings"):
+        load(tmp_path, config=GraphConfig(home=tmp_path / "store", engine="kuzu"))
+
+
+async def test_the_server_serves_its_three_tools(config: GraphConfig) -> None:
+    async with Client(build(config, local=Caller(subject="me"))) as client:
+        names = sorted(tool.name for tool in await client.list_tools())
+        result = await client.call_tool("query", {"cypher": "MATCH (n:Person) RETURN count(n) AS n"})
+        schema = await client.call_tool("schema", {})
+        around = await client.call_tool("neighbours", {"name": "Reisepass"})
+        with pytest.raises(ToolError, match=r"^The Cypher was refused"):
+            await client.call_tool("query", {"cypher": "MATCH (n) DELETE n"})
+        with pytest.raises(ToolError, match="'depth' does not fit"):
+            await client.call_tool("neighbours", {"name": "x", "depth": 3})
+
+    assert names == ["neighbours", "query", "schema"]
+    assert (result.structured_content or {})["rows"] == [[2]]
+    assert len((schema.structured_content or {})["nodes"]) == 4
+    assert [node["id"] for node in (around.structured_content or {})["nodes"]] == ["pass", "amt", "gesetz"]
+
+
+async def test_the_server_tells_nobody_who_is_not_known(config: GraphConfig) -> None:
+    async with Client(build(config)) as client:
+        with pytest.raises(ToolError, match="carries no verified caller"):
+            await client.call_tool("neighbours", {"name": "Ada Meier"})
+
+
+async def test_a_query_whose_caller_has_gone_ends(config: GraphConfig) -> None:
+    async with Client(build(config.model_copy(update={"seconds": 60}), local=Caller(subject="me"))) as client:
+        await client.call_tool("query", {"cypher": "RETURN 1"})
+        with anyio.move_on_after(0.3):
+            await client.call_tool("query", {"cypher": "RETURN levenshtein(repeat('ab', 50000), repeat('ba', 50000))"})
+        # There is one engine; it would be busy for a long while.
+        result = await client.call_tool("query", {"cypher": "RETURN 2"})
+
+    assert (result.structured_content or {})["rows"] == [[2]]
+
+
+def test_a_message_of_every_error_has_a_hint(graph: Graph) -> None:
+    with pytest.raises(PartiturError) as error:
+        graph.query(GraphQuery(cypher="MATCH (n:Nobody) RETURN n"))
+    assert error.value.hint
