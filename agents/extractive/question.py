@@ -26,7 +26,8 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _MONEY = re.compile(
-    r"\d[\d.,]*\s?(?:€|euro?\b|eur\b|cent\b|\$|£|dollars?\b)|[€$£]\s?\d"
+    r"\d[\d.,]*\s?(?:(?:mio|mrd|million|milliarde|tausend)(?:en|n)?\.?\s)?(?:€|euro?\b|eur\b|cent\b|\$|£|dollars?\b)"
+    r"|[€$£]\s?\d"
     r"|kostenlos|gebührenfrei|unentgeltlich|free of charge|no charge",
     re.IGNORECASE,
 )
@@ -35,7 +36,7 @@ _CAPITAL = re.compile(r"(?<=[\wäöüß,;] )[„\"»(]?([A-ZÄÖÜ][\w-]+)")
 
 _ASKS: dict[Language, dict[Kind, str]] = {
     "de": {
-        "money": r"\b(?:was|wie ?viel|wie ?hoch)\b.*\b(?:kostet|kosten|gebühr\w*|preis\w*|euro|zahlen|bezahlen|geld)\b"
+        "money": r"\b(?:was|wie ?viel|wie ?hoch)\b.*\b(?:(?:ge)?kostete?n?|kosten|gebühr\w*|preis\w*|euro|zahlen|bezahlen|geld)\b"
         r"|\bwie teuer\b",
         "number": r"\bwie ?viele?\b|\bwie (?:hoch|lange?|groß|gross|alt|weit|oft|schwer|breit|tief|schnell)\b"
         r"|\bwelche[rn]? (?:prozent\w*|anteil|anzahl|menge|höhe|temperatur)\b",

@@ -20,8 +20,8 @@ from tools.language import Language, tokens
 __all__ = ["Mark", "Quoter"]
 
 Vector = NDArray[np.float64]
-Mark = tuple[int, frozenset[int], frozenset[tuple[int, int, int]]]
-"""How far the quoting has come: citations made, sentences used, values used."""
+Mark = tuple[int, frozenset[int], frozenset[tuple[int, int, int]], frozenset[tuple[str, int]]]
+"""How far the quoting has come: citations made, sentences used, values used, headings used."""
 
 _SHORT = 120
 """A text that may hold no more code points than this gets one short quote, such as a heading."""
@@ -54,14 +54,15 @@ class Quoter:
         self._mode = "summary" if not query else "question" if is_question(query, language) else "topic"
         self._used: set[int] = set()
         self._values: set[tuple[int, int, int]] = set()
+        self._headings: set[tuple[str, int]] = set()
 
     def mark(self) -> Mark:
-        return len(self.citations), frozenset(self._used), frozenset(self._values)
+        return len(self.citations), frozenset(self._used), frozenset(self._values), frozenset(self._headings)
 
     def back_to(self, mark: Mark) -> None:
         """Forgets what was quoted since."""
         del self.citations[mark[0] :]
-        self._used, self._values = set(mark[1]), set(mark[2])
+        self._used, self._values, self._headings = set(mark[1]), set(mark[2]), set(mark[3])
 
     def text(self, scope: Sequence[int], *, longest: int, about: str = "") -> str:
         """Quotes joined to a text of at most `longest` code points; empty where nothing fits."""
@@ -98,7 +99,7 @@ class Quoter:
             groups = list(by_heading.values())
         if not self._query or not groups:
             return groups
-        best = [float(self._worth[group].max()) for group in groups]
+        best = [float(self.worth[group].max()) for group in groups]
         order = sorted(range(len(groups)), key=lambda at: (-best[at], at))
         return [groups[at] for at in order if best[at] >= 0.5 * max(best) and self._on_topic(groups[at])]
 
@@ -118,12 +119,12 @@ class Quoter:
             in_text = max((mentions(words, sentence.text, self.language) for words in said), default=0.0)
             above = max((mentions(words, sentence.context, self.language) for words in said), default=0.0)
             answers = (
-                asked in fits and self._worth[index] >= 0.85 and holds(asked, sentence.text, self._asked)
+                asked in fits and self.worth[index] >= 0.85 and holds(asked, sentence.text, self._asked)
                 if asked
                 else False
             )
             if max(in_text, above) >= least or answers:
-                scores.append((1.5 * in_text + 0.5 * above + float(self._worth[index]) + answers, index))
+                scores.append((1.5 * in_text + 0.5 * above + float(self.worth[index]) + answers, index))
         scores.sort(key=lambda pair: (-pair[0], pair[1]))
         return [index for _, index in scores[:most]]
 
@@ -167,8 +168,8 @@ class Quoter:
         return frozenset(tokens(self._query))
 
     @cached_property
-    def _worth(self) -> Vector:
-        """At most 1, that of the best; never below 0."""
+    def worth(self) -> Vector:
+        """What each sentence is worth for the task: at most 1, that of the best; never below 0."""
         if self._query:
             worth = np.maximum(answer.worth(self.sentences, self._query, self.language), 0.0)
             return worth / max(float(worth.max(initial=0.0)), 1e-12)
@@ -183,7 +184,7 @@ class Quoter:
             and self.sentences[index].tells
             and len(self.sentences[index].text) <= (each or longest)
         ]
-        worth = self._worth.copy()
+        worth = self.worth.copy()
         if about:
             for index in fits:
                 worth[index] += 0.2 * mentions(about, self.sentences[index].text, self.language)
@@ -206,13 +207,18 @@ class Quoter:
 
     def _short(self, scope: Sequence[int], longest: int) -> str:
         """One short quote: a heading on the matter, a short sentence, or else the first part of a sentence."""
+        above = self._above(scope, longest)
+        if above is not None:
+            self._headings.add((above.document, above.start))
+            self.citations.append(above)
+            return above.quote
         best: tuple[float, int] | None = None
         for index in scope:
             sentence = self.sentences[index]
             if index in self._used or not 4 <= len(sentence.text) <= longest or sentence.form == "row":
                 continue
             score = (
-                float(self._worth[index]) * 0.5 + 0.5 * (sentence.form == "heading") - 0.3 * (sentence.form == "item")
+                float(self.worth[index]) * 0.5 + 0.5 * (sentence.form == "heading") - 0.3 * (sentence.form == "item")
             )
             score += 0.3 / (1 + sentence.order) + 0.2 * (sentence.passage.start == 0 and sentence.order == 0)
             if self._query:
@@ -221,7 +227,7 @@ class Quoter:
                 best = (score, index)
         if best is not None:
             return self._take(best[1])
-        for index in sorted(scope, key=lambda index: -self._worth[index]):
+        for index in sorted(scope, key=lambda index: -self.worth[index]):
             sentence = self.sentences[index]
             cuts = [cut.start() for cut in _CUT.finditer(sentence.text) if 15 <= cut.start() <= longest]
             if index not in self._used and sentence.tells and cuts:
@@ -229,6 +235,23 @@ class Quoter:
                 self.citations.append(sentence.cite(0, cuts[-1]))
                 return sentence.text[: cuts[-1]]
         return ""
+
+    def _above(self, scope: Sequence[int], longest: int) -> Citation | None:
+        """The title or the heading over the worthiest sentences that names the matter best; None where there is none."""
+        best: tuple[float, Citation] | None = None
+        for index in scope:
+            passage = self.sentences[index].passage
+            for citation, bonus in ((passage.cite_title(), 0.35), (passage.cite_heading(), 0.0)):
+                if citation is None or not 4 <= len(citation.quote) <= longest:
+                    continue
+                if (citation.document, citation.start) in self._headings:
+                    continue
+                score = float(self.worth[index]) + bonus
+                if self._query:
+                    score += 0.5 * coverage(self._query, citation.quote, self.language)
+                if best is None or score > best[0]:
+                    best = (score, citation)
+        return best[1] if best else None
 
     def _take(self, index: int) -> str:
         self._used.add(index)

@@ -64,13 +64,13 @@ def _answer(task: Asked, parameters: Parameters, request: ModelRequestParameters
         raise NoReliableSource(
             f"Nothing was found for {_short(task.query)!r}." if task.query else "There is no text to quote from.",
         )
-    carried = support(task.query, task.passages, task.language) if task.query else None
+    quoter = Quoter(sentences, query=task.query, language=task.language, parameters=parameters)
+    carried = support(task.query, sentences, quoter.worth, task.language) if task.query else None
     if carried is not None and carried < parameters.threshold:
         raise NoReliableSource(
             f"The sources do not carry an answer to {_short(task.query)!r}: "
             f"support is {carried:.2f}, expected {parameters.threshold:.2f} or more."
         )
-    quoter = Quoter(sentences, query=task.query, language=task.language, parameters=parameters)
     part, written = _output(quoter, request)
     quotes = [citation.quote for citation in quoter.citations]
     pieces = _pieces(
