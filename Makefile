@@ -53,8 +53,8 @@ format: ## Formats the code and mends what can be mended
 	$(SET_UP) dev lint
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
-.PHONY: env
-env: ## Only the environment, with all groups
+.PHONY: setup
+setup: ## Only the environment, with all groups
 	$(SET_UP) dev lint
 
 .PHONY: clean
