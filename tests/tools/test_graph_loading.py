@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -191,30 +192,36 @@ def test_progress_only_grows_and_ends_at_the_total(tmp_path: Path) -> None:
     assert "Storing 2 Person" in [now[2] for now in seen]
 
 
-def test_a_second_process_that_loads_is_refused_and_readers_go_on(tmp_path: Path) -> None:
+@pytest.fixture
+def second(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A second process in the middle of a load that adds a third person."""
     load(people(tmp_path, "a", "b"), config=config(tmp_path))
-    graph = Graph(config(tmp_path))
-    source = people(tmp_path, "a", "b", "c")
-    process = loading(source, tmp_path / "store")
+    process = loading(people(tmp_path, "a", "b", "c"), tmp_path / "store")
+    yield process
+    process.kill()
+    process.communicate()
 
-    with pytest.raises(Unavailable, match=f"is being written by process {process.pid}"):
-        load(source, config=config(tmp_path))
+
+def test_a_second_process_that_loads_is_refused_and_readers_go_on(
+    tmp_path: Path, second: "subprocess.Popen[str]"
+) -> None:
+    graph = Graph(config(tmp_path))
+
+    with pytest.raises(Unavailable, match=f"is being written by process {second.pid}"):
+        load(tmp_path / "in", config=config(tmp_path))
     assert rows(graph, "MATCH (n) RETURN count(n)") == [[2]]
 
-    process.communicate("\n", timeout=5)
+    second.communicate("\n", timeout=4)
     assert rows(graph, "MATCH (n) RETURN count(n)") == [[3]]
     graph.close()
 
 
-def test_a_load_killed_in_the_middle_loses_nothing(tmp_path: Path) -> None:
-    load(people(tmp_path, "a", "b"), config=config(tmp_path))
-    source = people(tmp_path, "a", "b", "c")
-    process = loading(source, tmp_path / "store")
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=5)
+def test_a_load_killed_in_the_middle_loses_nothing(tmp_path: Path, second: "subprocess.Popen[str]") -> None:
+    os.kill(second.pid, signal.SIGKILL)
+    second.wait()
 
     graph = Graph(config(tmp_path))
     assert rows(graph, "MATCH (n) RETURN count(n)") == [[2]]
-    assert load(source, config=config(tmp_path)).generation == 2
+    assert load(tmp_path / "in", config=config(tmp_path)).generation == 2
     assert rows(graph, "MATCH (n) RETURN count(n)") == [[3]]
     graph.close()

@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from pathlib import Path
 
 import anyio
 import pytest
@@ -8,7 +7,7 @@ from fastmcp.exceptions import ToolError
 from inline_snapshot import snapshot
 
 from tools.base import Caller, InvalidInput, NotFound, PartiturError, Refused, TimedOut, TooLarge
-from tools.tables import TableQuery, TablesConfig, TableSchemaQuery
+from tools.tables import TableQuery, TableSchemaQuery, TablesConfig
 from tools.tables.loading import load
 from tools.tables.server import build
 from tools.tables.store import Tables
