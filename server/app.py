@@ -1,0 +1,150 @@
+"""The HTTP server: one process that serves the OpenAI interface, MCP, the typed routes, health and documentation."""
+
+import asyncio
+import importlib
+import logging
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server.docs_page import docs_page
+from server.errors import http_error
+from server.health import Health
+from server.house import House, open_house
+from server.identity import Door, Verifier
+from server.keys import KeyStore, KeyVerifier
+from server.mcp_door import PATH, McpDoor
+from server.openai_api import OpenAIApi
+from server.openai_raw import RawModels
+from server.openapi import OpenApi
+from server.rest_api import RestApi
+from server.serving import Stopping, address, listening, run, served
+from server.settings import Settings
+
+if TYPE_CHECKING:
+    from fastmcp import FastMCP
+
+__all__ = ["OPEN_PATHS", "create_app", "serve"]
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs"})
+"""Served without a key: two probes, and a page that holds nothing of the installation."""
+log = logging.getLogger(__name__)
+
+
+def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = None) -> Starlette:
+    """The app over an open house.
+
+    Args:
+        house: what it serves.
+        verify: makes callers of bearer tokens; the same one for every interface.
+        stopping: set when the server shuts down, so that requests which are cut off are told so.
+    """
+    settings, state = house.settings, stopping or Stopping()
+    health = Health(house)
+
+    def build() -> "FastMCP":
+        from server.mcp_api import build_mcp
+
+        return build_mcp(house)
+
+    mcp = McpDoor(build, host=settings.host)
+    raw = RawModels(settings, house.runtime.gate, house.closing)
+    api, rest = OpenAIApi(house, raw), RestApi(house)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncGenerator[None]:
+        enough = asyncio.Event()
+        opened = asyncio.create_task(_open(house, mcp, health, enough))
+        try:
+            yield
+        finally:
+            enough.set()
+            await opened
+
+    return Starlette(
+        routes=[
+            *health.routes(),
+            *api.routes(),
+            *rest.routes(),
+            Route("/openapi.json", OpenApi(house.catalog).document, methods=["GET"]),
+            Route("/docs", docs_page, methods=["GET"]),
+            Route(PATH, mcp),
+        ],
+        middleware=[
+            Middleware(
+                Door,
+                verify=verify,
+                open_paths=OPEN_PATHS,
+                max_body_bytes=settings.max_body_bytes,
+                stopping=lambda: state.now,
+            )
+        ],
+        exception_handlers={HTTPException: _refused},
+        lifespan=lifespan,
+    )
+
+
+async def _open(house: House, mcp: McpDoor, health: Health, enough: asyncio.Event) -> None:
+    """Loads what is dear while the first requests are already answered; closes it in the same task."""
+    async with AsyncExitStack() as closing:
+        for what, opening in (("The MCP interface", mcp.open(closing)), ("An engine", asyncio.to_thread(_warm, house))):
+            try:
+                await opening
+            except Exception:  # it serves what it can, and readyz says what it cannot
+                log.exception("%s did not start", what)
+                health.faults.append(f"{what} did not start; the log has the reason.")
+        health.loading = False
+        await enough.wait()
+
+
+def _warm(house: House) -> None:
+    """Imports and builds what the first request would wait for."""
+    importlib.import_module("agents.kit.agent")
+    for engine in house.runtime.engines.all.values():
+        _ = engine.model
+    for server in {ref.server for ref in house.runtime.toolbox.refs.values()}:
+        house.runtime.toolbox.server(server)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return http_error(error if isinstance(error, HTTPException) else HTTPException(500))
+
+
+def serve(settings: Settings) -> None:
+    """Serves until it is told to stop (Ctrl-C, SIGTERM).
+
+    Raises:
+        SetupError: the settings, a use case or the key file is wrong, or the address is taken.
+    """
+    run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    with listening(settings.host, settings.port) as socket:
+        async with open_house(settings) as house:
+            keys, stopping = KeyStore(settings.home), Stopping()
+            first = None if settings.api_key else keys.first()
+            app = create_app(house, KeyVerifier(keys, settings.api_key), stopping=stopping)
+            await served(app, socket, stopping, lambda: _greet(house, address(settings.host, socket), first))
+
+
+def _greet(house: House, url: str, key: str | None) -> None:
+    """Says on the console where it listens, what it cannot do without a model, and the first key, this once."""
+    lines = [f"Partitur serves at {url}", f"  OpenAI {url}/v1   MCP {url}/mcp   documentation {url}/docs"]
+    if house.engine.generative:
+        lines.append(f"  The model {house.engine.id!r} answers.")
+    else:
+        lines.append("  No model is set: the embedded engine quotes from sources and never invents.")
+        if waiting := [use_case.name for use_case in house.catalog if use_case.generative]:
+            lines.append(f"  Only with a model: {', '.join(waiting)}. Set PARTITUR_MODEL_URL for them.")
+    if key:
+        lines += [f"  API key, shown this once: {key}", "  Send it as 'Authorization: Bearer <key>'."]
+    print("\n".join(lines), file=sys.stderr, flush=True)

@@ -1,0 +1,77 @@
+"""Says whether the house serves: alive at once, ready when what is dear to import is there, degraded with its reasons."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from server.house import House
+from tools.base import PartiturError
+
+__all__ = ["Health"]
+
+_PROBE_S = 1.0
+
+
+@dataclass
+class Health:
+    """State of this process, for probes; both paths are open to everybody, so they name no path and no address."""
+
+    house: House
+    loading: bool = True
+    faults: list[str] = field(default_factory=list[str])
+    """What went wrong while it started."""
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/healthz", self.healthz, methods=["GET"]),
+            Route("/readyz", self.readyz, methods=["GET"]),
+        ]
+
+    async def healthz(self, request: Request) -> JSONResponse:
+        """The process answers."""
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(self, request: Request) -> JSONResponse:
+        """Ready, or loading (503), or degraded with reasons: it serves, and something is missing."""
+        if self.loading:
+            return JSONResponse({"status": "loading", "reasons": []}, status_code=503)
+        reasons = [*self.faults, *self._prompts(), *await self._engine()]
+        status = "degraded" if reasons else "ready"
+        return JSONResponse(
+            {
+                "status": status,
+                "reasons": reasons,
+                "engine": self.house.engine.id,
+                "use_cases": len(list(self.house.catalog)),
+            },
+            status_code=503 if self.faults else 200,
+        )
+
+    def _prompts(self) -> Sequence[str]:
+        library = self.house.prompts.library
+        reasons = [f"Prompt store: {library.problem}"] if library.problem else []
+        try:
+            library.list()
+        except PartiturError as error:
+            reasons.append(f"Prompt store: {error.message}")
+        return reasons
+
+    async def _engine(self) -> Sequence[str]:
+        """An engine that is down is no error of the start: it may come back."""
+        url = self.house.settings.model_url
+        if url is None:
+            return []
+        parts = urlsplit(url)
+        try:
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            async with asyncio.timeout(_PROBE_S):
+                _, writer = await asyncio.open_connection(parts.hostname, port, ssl=None)
+            writer.close()
+        except (OSError, TimeoutError, ValueError):
+            return [f"The engine {self.house.engine.id!r} cannot be reached."]
+        return []

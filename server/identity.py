@@ -1,0 +1,175 @@
+"""The door: turns the bearer token of a request into a verified caller, before anything else looks at the request."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Protocol, cast
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.errors import http_error
+from tools.base import Caller, Failed, InvalidInput, PartiturError, TooLarge, Unauthenticated, Unavailable
+
+if TYPE_CHECKING:
+    from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+
+__all__ = ["Door", "Verifier", "bearer", "caller_behind", "mcp_user"]
+
+log = logging.getLogger(__name__)
+_CALLER = "partitur.caller"
+
+
+class Verifier(Protocol):
+    """Makes a caller of a token; the same one stands before every interface."""
+
+    async def __call__(self, token: str) -> Caller:
+        """The verified caller.
+
+        Raises:
+            Unauthenticated: the token is not valid.
+        """
+        ...
+
+
+class Door:
+    """Outermost of all: gives each request an id, a caller and a largest size, and each error its shape.
+
+    Args:
+        app: what stands behind the door.
+        verify: makes callers of tokens.
+        open_paths: served to everybody.
+        max_body_bytes: a longer body is refused while it is read.
+        stopping: True once the server shuts down.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        verify: Verifier,
+        open_paths: Collection[str],
+        max_body_bytes: int,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._app = app
+        self._verify = verify
+        self._open = frozenset(open_paths)
+        self._most = max_body_bytes
+        self._stopping = stopping
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await self._app(scope, receive, send)
+            return
+        request_id, started, size = secrets.token_hex(16), False, 0
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                headers["x-content-type-options"] = "nosniff"
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        async def receiving() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self._most:
+                raise self._too_large()
+            return message
+
+        async def answer(response: Response) -> None:
+            if not started:
+                await response(scope, receive, sending)
+
+        try:
+            declared = Headers(scope=scope).get("content-length", "0")
+            if not declared.isdecimal() or int(declared) > self._most:
+                raise self._too_large()
+            if scope["path"] not in self._open:
+                token = bearer(scope)
+                try:
+                    scope[_CALLER] = await self._verify(token)
+                except Unauthenticated as error:
+                    await answer(http_error(error, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}))
+                    return
+            await self._app(scope, receiving, sending)
+        except PartiturError as error:
+            if error.code == "setup":
+                log.exception("Request %s met a fault of the installation", request_id)
+            await answer(http_error(error))
+        except ClientDisconnect:
+            return
+        except asyncio.CancelledError:
+            if not self._stopping():
+                raise
+            await answer(http_error(Unavailable("The server is shutting down.", hint="Send it again in a moment.")))
+        except Exception:
+            log.exception("Request %s failed", request_id)
+            await answer(
+                http_error(
+                    Failed(
+                        f"The request {request_id} failed inside the server.",
+                        hint="The log has the reason under this id.",
+                    )
+                )
+            )
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The body of the request is too large. At most {self._most} bytes are read.")
+
+
+def bearer(scope: Scope) -> str:
+    """The token of a request: from its one Authorization header and from nowhere else.
+
+    Raises:
+        Unauthenticated: there is none.
+        InvalidInput: there is more than one.
+    """
+    found = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(found) > 1:
+        raise InvalidInput(
+            f"The request has {len(found)} Authorization headers. Expected one.", hint="Send one bearer token."
+        )
+    kind, _, token = (found[0] if found else b"").decode("latin-1").partition(" ")
+    if kind.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("The request carries no API key. Expected 'Authorization: Bearer pt-…'.")
+    return token.strip()
+
+
+def caller_behind(connection: HTTPConnection) -> Caller:
+    """Who sent a request that came through the door.
+
+    Raises:
+        Unauthenticated: it came in without one, through an open path.
+    """
+    caller = cast("Caller | None", connection.scope.get(_CALLER))
+    if caller is None:
+        raise Unauthenticated("The request carries no API key. Expected 'Authorization: Bearer pt-…'.")
+    return caller
+
+
+def mcp_user(scope: Scope) -> "AuthenticatedUser":
+    """The caller of a request as the MCP libraries carry one; the token itself goes no further."""
+    from fastmcp.server.auth import AccessToken
+    from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+
+    caller = caller_behind(HTTPConnection(scope))
+    token = AccessToken(
+        token="",
+        client_id=caller.subject,
+        subject=caller.subject,
+        scopes=sorted(caller.scopes),
+        claims={"caller": caller},
+    )
+    return AuthenticatedUser(token)

@@ -1,0 +1,182 @@
+"""API keys: made here, shown once, kept as hashes in one file that several processes may share."""
+
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from tools.base import Caller, NotFound, SetupError, Unauthenticated
+
+__all__ = ["PREFIX", "Key", "KeyStore", "KeyVerifier"]
+
+PREFIX = "pt-"
+_LONGEST = 512
+"""Characters of a token that are looked at; no key is longer."""
+
+
+class Key(BaseModel):
+    """What is kept of a key: never the key itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[0-9a-f]{12}$")
+    label: str = Field(min_length=1, max_length=200)
+    created: datetime
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the key: 256 random bits need no slow hash.")
+    roles: frozenset[str] = frozenset({"admin"})
+    scopes: frozenset[str] = frozenset({"partitur"})
+
+    @property
+    def caller(self) -> Caller:
+        """Who acts with this key."""
+        return Caller(subject=f"key:{self.id}", roles=self.roles, scopes=self.scopes)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    keys: list[Key] = []
+
+
+class KeyStore:
+    """The keys of an installation, in `keys.json`; read again where another process changed it."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "keys.json"
+        self._stamp: tuple[int, int, int] | None = None
+        self._keys: dict[str, Key] = {}
+
+    def first(self, label: str = "first start") -> str | None:
+        """Makes the first key and returns it, once; None where there is one already, whoever made it.
+
+        Raises:
+            SetupError: the file cannot be read or written.
+        """
+        with self._locked():
+            return None if self._read() else self._add(label)
+
+    def add(self, label: str) -> str:
+        """Makes a key and returns it: the only time it is to be seen."""
+        with self._locked():
+            self._read()
+            return self._add(label)
+
+    def remove(self, id: str) -> Key:
+        """Takes a key back; whoever holds it is shut out from the next request on.
+
+        Raises:
+            NotFound: no key has this id.
+        """
+        with self._locked():
+            kept = [key for key in self._read().values() if key.id != id]
+            gone = [key for key in self._keys.values() if key.id == id]
+            if not gone:
+                raise NotFound(f"The key {id!r} is not there. Expected the id of a key.", hint="List the keys first.")
+            self._write(kept)
+            return gone[0]
+
+    def list(self) -> list[Key]:
+        """All keys, oldest first."""
+        return sorted(self._read().values(), key=lambda key: key.created)
+
+    def find(self, key: str) -> Key | None:
+        """The record of a key, found by its hash."""
+        return self._read().get(_digest(key))
+
+    def _add(self, label: str) -> str:
+        key = PREFIX + secrets.token_urlsafe(32)
+        made = Key(id=secrets.token_hex(6), label=label, created=datetime.now(UTC), sha256=_digest(key))
+        self._write([*self._keys.values(), made])
+        return key
+
+    def _read(self) -> dict[str, Key]:
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            self._stamp, self._keys = None, {}
+            return self._keys
+        except OSError as error:
+            raise self._unreadable(error) from error
+        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if stamp != self._stamp:
+            try:
+                keys = _File.model_validate_json(self._path.read_bytes()).keys
+            except (OSError, ValidationError) as error:
+                raise self._unreadable(error) from error
+            self._stamp, self._keys = stamp, {key.sha256: key for key in keys}
+        return self._keys
+
+    def _write(self, keys: "list[Key]") -> None:
+        """Replaces the file in one move, readable by its owner alone."""
+        aside = self._path.with_name(f".keys.{os.getpid()}.{secrets.token_hex(4)}")
+        data = json.dumps({"keys": [key.model_dump(mode="json") for key in keys]}, indent=1).encode()
+        try:
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(self._path)
+        except OSError as error:
+            aside.unlink(missing_ok=True)
+            raise SetupError(
+                f"The key file {str(self._path)!r} cannot be written: {error.strerror}.",
+                hint="Give the user that runs Partitur the right to write there, or set PARTITUR_HOME.",
+            ) from error
+        self._stamp = None
+        self._read()
+
+    @contextmanager
+    def _locked(self) -> Generator[None]:
+        """One process at a time changes keys, so that two first starts make one key."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self._path.with_name(".keys.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise SetupError(
+                f"The home {str(self._path.parent)!r} cannot be written: {error.strerror}.",
+                hint="Give the user that runs Partitur the right to write there, or set PARTITUR_HOME.",
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _unreadable(self, error: Exception) -> SetupError:
+        return SetupError(
+            f"The key file {str(self._path)!r} cannot be read: {type(error).__name__}. Expected the file as it was written.",
+            hint="Restore it from a copy, or delete it and start again for a new key.",
+        )
+
+
+class KeyVerifier:
+    """Makes a caller of an API key: one from the store, or the one that the settings give."""
+
+    def __init__(self, store: KeyStore, api_key: SecretStr | None = None) -> None:
+        self._store = store
+        self._given = _digest(api_key.get_secret_value()) if api_key else None
+
+    async def __call__(self, token: str) -> Caller:
+        """The caller behind `token`.
+
+        Raises:
+            Unauthenticated: nobody is.
+        """
+        if len(token) <= _LONGEST:
+            if self._given is not None and hmac.compare_digest(_digest(token), self._given):
+                return Caller(subject="key:settings", roles=frozenset({"admin"}), scopes=frozenset({"partitur"}))
+            if (key := self._store.find(token)) is not None:
+                return key.caller
+        raise Unauthenticated("The API key is not valid. Expected one that this installation made.")
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,108 @@
+"""MCP over streamable HTTP inside our own app: built in the background, guarded against DNS rebinding, JSON where it can be."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.identity import mcp_user
+from tools.base import Forbidden, Unavailable
+
+if TYPE_CHECKING:
+    from fastmcp import FastMCP
+
+__all__ = ["PATH", "McpDoor"]
+
+PATH = "/mcp"
+
+
+class McpDoor:
+    """The ASGI app at /mcp. `open` builds the server; until then requests wait for it.
+
+    Args:
+        build: makes the MCP server; called in a thread, because its imports take seconds.
+        host: the address that we listen on; its name is accepted in the Host header.
+    """
+
+    def __init__(self, build: "Callable[[], FastMCP]", *, host: str) -> None:
+        self._build = build
+        self._host = host
+        self._ready = asyncio.Event()
+        self._plain: ASGIApp | None = None
+        self._telling: ASGIApp | None = None
+
+    async def open(self, closing: AsyncExitStack) -> None:
+        """Builds the server and starts it; `closing` stops it again, in the same task."""
+        try:
+            server = await asyncio.to_thread(self._build)
+            apps = [server.http_app(path=PATH, json_response=plain, stateless_http=True) for plain in (True, False)]
+            for app in apps:
+                await closing.enter_async_context(app.lifespan(app))
+            self._plain, self._telling = apps
+        finally:
+            self._ready.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._check(scope)
+        await self._ready.wait()
+        if self._plain is None or self._telling is None:
+            raise Unavailable("The MCP interface did not start.", hint="GET /readyz says what is wrong.")
+        scope["user"] = mcp_user(scope)
+        body = await _body(receive) if scope["method"] == "POST" else b""
+        # Who asks to be told of progress gets a stream; everybody else one JSON answer, which is faster.
+        app = self._telling if b'"progressToken"' in body else self._plain
+        await app(scope, _again(body, receive), send)
+
+    def _check(self, scope: Scope) -> None:
+        """No page of a foreign site reaches us through a name that it points at us."""
+        headers = Headers(scope=scope)
+        host, server = headers.get("host", ""), scope.get("server")
+        if server and _is_loopback(server[0]):
+            name = _name(host)
+            if not (_is_loopback(name) or name == self._host.lower()):
+                raise Forbidden(
+                    f"The Host header names {host[:80]!r}. Expected this machine.", hint="Use its own name."
+                )
+        origin = headers.get("origin")
+        if origin is not None:
+            asked = urlsplit(origin)
+            same = asked.netloc.lower() == host.lower()
+            if not same and not (_is_loopback(asked.hostname or "") and _is_loopback(_name(host))):
+                raise Forbidden(f"The origin {origin[:80]!r} is foreign. Expected none, or the server's own.", hint="")
+
+
+async def _body(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Gives the body that was read once more, then what comes after it."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receiving() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return receiving
+
+
+def _name(host: str) -> str:
+    return (urlsplit(f"//{host}").hostname or "").lower()
+
+
+def _is_loopback(name: str) -> bool:
+    if name.lower() == "localhost":
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,151 @@
+"""Chat with an engine that lives in this process, or behind a pydantic-ai model: one request through the gate."""
+
+import secrets
+import time
+from collections.abc import AsyncGenerator, Mapping
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agents.kit import Engine, Gate, Usage
+from agents.kit.scope import Scope
+from server.body import while_connected
+from server.errors import InvalidParameter
+from server.openai_stream import END, Framing, begun, usage_of
+from tools.base import Caller, Unavailable
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage
+
+    from agents.kit.agent import GatedModel
+
+__all__ = ["EmbeddedChat"]
+
+_SETTINGS = ("temperature", "top_p", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
+
+
+class EmbeddedChat:
+    """Chat completions of engines that take pydantic-ai messages."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def chat(self, request: Request, *, engine: Engine, data: Mapping[str, Any], caller: Caller) -> Response:
+        """One request to `engine`, answered whole or as a stream.
+
+        Raises:
+            InvalidParameter: a message is of a kind that it does not read.
+            PartiturError: a guard refused, or the engine did not serve it.
+        """
+        from agents.kit.agent import GatedModel
+
+        scope = Scope(
+            caller=caller,
+            trace_id=secrets.token_hex(16),
+            path=engine.id,
+            spent=Usage(),
+            listen=lambda event: None,
+            random=Random(),
+            cancelled=lambda: False,
+        )
+        model, messages = GatedModel(engine, self._gate, scope), _messages(data["messages"])
+        settings = {name: data[name] for name in _SETTINGS if data.get(name) is not None}
+        options = cast("dict[str, Any]", data.get("stream_options") or {})
+        framing = Framing(model=engine.id, include_usage=bool(options.get("include_usage")))
+        if data.get("stream"):
+            return await begun(request, _stream(model, messages, settings, framing, self._gate, scope))
+        text = await while_connected(request, _whole(model, messages, settings))
+        message = {"role": "assistant", "content": text, "refusal": None}
+        answer = {
+            "id": framing.id,
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": engine.id,
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+            "usage": usage_of(scope.usage),
+        }
+        return Response(to_json(answer), media_type="application/json")
+
+
+async def _whole(model: "GatedModel", messages: "list[ModelMessage]", settings: Mapping[str, Any]) -> str:
+    from pydantic_ai.exceptions import ModelAPIError
+    from pydantic_ai.messages import TextPart
+    from pydantic_ai.models import ModelRequestParameters
+    from pydantic_ai.settings import ModelSettings
+
+    try:
+        response = await model.request(messages, cast("ModelSettings", settings), ModelRequestParameters())
+    except ModelAPIError as error:
+        raise Unavailable(f"The engine {model.model_name!r} did not serve the request.") from error
+    return "".join(part.content for part in response.parts if isinstance(part, TextPart))
+
+
+async def _stream(
+    model: "GatedModel",
+    messages: "list[ModelMessage]",
+    settings: Mapping[str, Any],
+    framing: Framing,
+    gate: Gate,
+    scope: Scope,
+) -> AsyncGenerator[bytes]:
+    from pydantic_ai.exceptions import ModelAPIError
+    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
+    from pydantic_ai.models import ModelRequestParameters
+    from pydantic_ai.settings import ModelSettings
+
+    pieces = gate.pieces(scope.act("model", framing.model))
+    try:
+        async with model.request_stream(
+            messages, cast("ModelSettings", settings), ModelRequestParameters()
+        ) as response:
+            yield framing.chunk({"role": "assistant", "content": "", "refusal": None})
+            async for event in response:
+                text = ""
+                if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
+                    text = event.part.content
+                elif isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
+                    text = event.delta.content_delta
+                if free := pieces.add(text):
+                    yield framing.chunk({"content": free})
+    except ModelAPIError as error:
+        raise Unavailable(f"The engine {framing.model!r} did not serve the request.") from error
+    if rest := pieces.end():
+        yield framing.chunk({"content": rest})
+    yield framing.chunk({}, finish="stop")
+    yield framing.spent(usage_of(scope.usage))
+    yield END
+
+
+def _messages(given: object) -> "list[ModelMessage]":
+    """A conversation as pydantic-ai writes it; only texts."""
+    from pydantic_ai.messages import ModelRequest, ModelResponse, SystemPromptPart, TextPart, UserPromptPart
+
+    messages: list[ModelMessage] = []
+    for number, message in enumerate(cast("list[dict[str, Any]]", given)):
+        text = _text(message.get("content"), f"messages[{number}].content")
+        match message.get("role"):
+            case "assistant":
+                messages.append(ModelResponse(parts=[TextPart(text)]))
+            case "user":
+                messages.append(ModelRequest(parts=[UserPromptPart(text)]))
+            case "system" | "developer":
+                messages.append(ModelRequest(parts=[SystemPromptPart(text)]))
+            case role:
+                raise InvalidParameter(
+                    f"Message {number + 1} is of the role {role!r:.40}. Expected 'system', 'user' or 'assistant'.",
+                    param=f"messages[{number}].role",
+                )
+    return messages
+
+
+def _text(content: object, where: str) -> str:
+    if isinstance(content, str):
+        return content
+    parts = cast("list[object]", content) if isinstance(content, list) else [content]
+    texts = [cast("dict[str, object]", part).get("text") if isinstance(part, dict) else None for part in parts]
+    if not all(isinstance(text, str) for text in texts):
+        raise InvalidParameter("This engine reads text alone. Expected a text or a list of text parts.", param=where)
+    return "\n".join(cast("list[str]", texts))

@@ -1,0 +1,188 @@
+"""The OpenAPI document, made of the routes and of the schemas of the use cases."""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agents.kit import Result, UseCase
+from compositions.catalog import Catalog
+
+__all__ = ["OpenApi", "document", "general"]
+
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string", "description": "What happened, what was expected, what to do next."},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+_CHAT = {
+    "type": "object",
+    "required": ["model", "messages"],
+    "properties": {
+        "model": {"type": "string", "description": "Name of a use case, or id of an engine."},
+        "messages": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["role"],
+                "properties": {"role": {"type": "string"}, "content": {}},
+            },
+            "description": "A use case reads the last user message: text fills its first text field, a JSON object all.",
+        },
+        "stream": {"type": ["boolean", "null"]},
+        "stream_options": {
+            "type": ["object", "null"],
+            "properties": {"include_usage": {"type": ["boolean", "null"]}},
+        },
+        "response_format": {
+            "type": ["object", "null"],
+            "required": ["type"],
+            "properties": {"type": {"enum": ["text", "json_object", "json_schema"]}},
+            "description": "With json_object or json_schema the content is the JSON of the typed output.",
+        },
+    },
+}
+
+
+class OpenApi:
+    """Serves the document of a catalog."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def document(self, request: Request) -> Response:
+        """The document as JSON."""
+        return Response(self._bytes, media_type="application/json")
+
+    @cached_property
+    def _bytes(self) -> bytes:
+        return to_json(document(self._catalog))
+
+
+def document(use_cases: Iterable[UseCase[Any, Any]]) -> dict[str, Any]:
+    """OpenAPI 3.1: the general routes, and one typed route for each use case."""
+    listed = list(use_cases)
+    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = []
+    for use_case in listed:
+        wanted.append((use_case.input, "validation"))
+        wanted.append((Result[use_case.output], "serialization"))
+    refs, schemas = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
+    paths: dict[str, Any] = general()
+    for use_case in listed:
+        paths[f"/api/use-cases/{use_case.name}"] = {
+            "post": {
+                "operationId": f"ask_{use_case.name}",
+                "tags": ["Use cases"],
+                "summary": use_case.description,
+                "requestBody": _body(refs[use_case.input, "validation"]),
+                "responses": _responses("The envelope.", refs[Result[use_case.output], "serialization"]),
+            }
+        }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Partitur",
+            "version": _version(),
+            "description": "Typed AI use cases at every interface. Each request carries 'Authorization: Bearer pt-…'.",
+        },
+        "security": [{"key": []}],
+        "tags": [{"name": name} for name in ("Use cases", "OpenAI", "MCP", "Service")],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "schemas": {**schemas.get("$defs", {}), "Error": _ERROR, "ChatCompletionRequest": _CHAT},
+        },
+    }
+
+
+def general() -> dict[str, Any]:
+    """The routes that every installation has, whatever its use cases."""
+    thing = {"type": "object"}
+    id = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    name = [{**id[0], "name": "name"}]
+    chat = _body({"$ref": "#/components/schemas/ChatCompletionRequest"})
+    rpc = "JSON-RPC over streamable HTTP: one JSON answer, or a stream where progress is asked for."
+    return {
+        "/v1/models": _get("OpenAI", "list_models", "Lists use cases and engines as models.", thing),
+        "/v1/models/{id}": _get("OpenAI", "get_model", "One model.", thing, id),
+        "/v1/chat/completions": {
+            "post": {
+                "operationId": "create_chat_completion",
+                "tags": ["OpenAI"],
+                "summary": "Asks a use case or an engine; with 'stream' as server-sent events.",
+                "requestBody": chat,
+                "responses": _responses("A chat completion; 'partitur' carries the envelope of a use case.", thing),
+            }
+        },
+        "/v1/artifacts/{id}": _get("OpenAI", "get_artifact", "The bytes of something you made.", None, id),
+        "/api/use-cases": _get("Use cases", "list_use_cases", "Lists the use cases with their schemas.", thing),
+        "/api/use-cases/{name}": _get("Use cases", "get_use_case", "One use case with its schemas.", thing, name),
+        "/mcp": {
+            "post": {
+                "operationId": "mcp",
+                "tags": ["MCP"],
+                "summary": rpc,
+                "requestBody": _body(thing),
+                "responses": _responses("A JSON-RPC answer.", thing),
+            }
+        },
+        "/healthz": _get("Service", "healthz", "The process answers. Open to everybody.", thing, public=True),
+        "/readyz": _get("Service", "readyz", "Ready, loading or degraded. Open to everybody.", thing, public=True),
+    }
+
+
+def _get(
+    tag: str,
+    operation: str,
+    summary: str,
+    schema: Mapping[str, Any] | None,
+    parameters: list[dict[str, Any]] | None = None,
+    *,
+    public: bool = False,
+) -> dict[str, Any]:
+    about: dict[str, Any] = {
+        "operationId": operation,
+        "tags": [tag],
+        "summary": summary,
+        "parameters": parameters or [],
+        "responses": _responses(summary, schema),
+    }
+    return {"get": about | ({"security": []} if public else {})}
+
+
+def _body(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _responses(summary: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    media: dict[str, Any] = {"*/*": {}} if schema is None else {"application/json": {"schema": schema}}
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    return {
+        "200": {"description": summary, "content": media},
+        "default": {"description": "An error.", "content": error},
+    }
+
+
+def _version() -> str:
+    try:
+        return version("partitur")
+    except PackageNotFoundError:
+        return "0"
