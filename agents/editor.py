@@ -40,7 +40,7 @@ class Article(BaseModel):
     """The article."""
 
     title: str = Field(max_length=120, description="What it is on, in one line.")
-    lead: str = Field(max_length=480, description="The most important, in one or two sentences.")
+    lead: str = Field(max_length=320, description="The most important, in one or two sentences.")
     sections: list[Section] = Field(
         min_length=1, max_length=6, description="Its parts, in the order a reader would choose."
     )
