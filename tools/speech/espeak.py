@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from tools.base import Failed, InvalidInput, TooLarge, Unavailable
 from tools.speech.audio import Sound, decode
+from tools.speech.respell import respell
 
 __all__ = ["Espeak"]
 
@@ -50,11 +51,12 @@ class Espeak:
         if not _VOICE.fullmatch(voice):
             raise _no_voice(voice)
         total = 0.0
-        async for sound in self._sounds(paragraphs, voice, rate):
-            total += sound.seconds
-            if total > max_seconds:
-                raise TooLarge(f"The text takes more than {max_seconds:g} s to read. Expected less.")
-            yield sound
+        async with aclosing(self._sounds(paragraphs, voice, rate)) as sounds:
+            async for sound in sounds:
+                total += sound.seconds
+                if total > max_seconds:
+                    raise TooLarge(f"The text takes more than {max_seconds:g} s to read. Expected less.")
+                yield sound
 
     async def phonemes(self, paragraphs: Sequence[str], *, voice: str) -> list[str]:
         """How each paragraph is pronounced, in IPA, a line a clause. Only with the bundled library."""
@@ -91,7 +93,7 @@ class Espeak:
             "data": str(data),
             "voice": _BRITISH.sub("en", voice),
             "rate": rate,
-            "paragraphs": list(paragraphs),
+            "paragraphs": [respell(paragraph, voice=voice) for paragraph in paragraphs],
             "task": task,
         }
         # -I: neither the environment nor the current folder reaches the child's imports.
@@ -102,7 +104,7 @@ class Espeak:
         if self._binary is None:
             raise self._missing()
         command = [self._binary, "-v", voice, "-s", str(rate), "--stdin", "--stdout"]
-        async with _running(command, paragraph.encode()) as process:
+        async with _running(command, respell(paragraph, voice=voice).encode()) as process:
             data = b"".join([chunk async for chunk in _stdout(process)])
             await _check(process, voice)
         # Written to a pipe, the header cannot know the length; we do.
@@ -132,7 +134,13 @@ def _bundled() -> tuple[Path, Path] | None:
 @asynccontextmanager
 async def _running(command: list[str], given: bytes) -> AsyncGenerator[Process]:
     """A child process that has got `given` on stdin and does not outlive the block, whatever ends it."""
-    process = await anyio.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process: Process | None = None
+    # Shielded: cancelled half-way through its start, it would run on unseen.
+    with anyio.CancelScope(shield=True):
+        process = await anyio.open_process(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    assert process is not None
     try:
         if process.stdin is not None:
             # Where it ended early, its exit code says why.

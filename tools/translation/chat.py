@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from pydantic import BaseModel, ValidationError
 
@@ -79,7 +80,7 @@ def batches(text: str, most: int) -> list[tuple[str, str]]:
 def _cut(text: str, pattern: str) -> list[str]:
     """The text after each match of `pattern`, nothing lost."""
     ends = [0, *(match.end() for match in re.finditer(pattern, text)), len(text)]
-    return [text[start:end] for start, end in zip(ends, ends[1:], strict=False) if end > start]
+    return [text[start:end] for start, end in pairwise(ends) if end > start]
 
 
 async def translated(endpoint: Endpoint, config: TranslationConfig, given: TranslationRequest, text: str) -> str:
