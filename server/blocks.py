@@ -36,11 +36,7 @@ def blocks(output: BaseModel, citations: Sequence[Citation], notes: Notes, level
         notes: where the quotes get their numbers.
         level: of the highest heading.
     """
-    own = [
-        citation
-        for name in type(output).model_fields
-        for citation in _citations(getattr(output, name))
-    ]
+    own = [citation for name in type(output).model_fields for citation in _citations(getattr(output, name))]
     found: list[Block] = []
     shown = {
         name: value
@@ -85,7 +81,9 @@ def _items(values: list[object], citations: Sequence[Citation], notes: Notes, le
         if all(_only_text(model) for model in models):
             return [Block("items", items=tuple(_line(model, notes) for model in models))]
         return [block for model in models for block in blocks(model, citations, notes, level)]
-    lines = [value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str) for value in values]
+    lines = [
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str) for value in values
+    ]
     return [Block("items", items=tuple(notes.line(line, citations) for line in lines))]
 
 

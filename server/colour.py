@@ -20,7 +20,9 @@ class Palette:
 
     def pairs(self) -> list[tuple[str, str, float]]:
         """Foreground, background and the least contrast the two must have."""
-        texts = [(text, ground, 4.5) for text in (self.ink, self.muted, self.brand) for ground in (self.paper, self.panel)]
+        texts = [
+            (text, ground, 4.5) for text in (self.ink, self.muted, self.brand) for ground in (self.paper, self.panel)
+        ]
         return [*texts, (self.accent, self.paper, 3.0), (self.accent, self.panel, 3.0)]
 
 
@@ -67,6 +69,7 @@ def _parts(colour: str) -> tuple[int, int, int]:
 
 def _luminance(colour: str) -> float:
     linear = [
-        part / 12.92 if (part := whole / 255) <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for whole in _parts(colour)
+        part / 12.92 if (part := whole / 255) <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for whole in _parts(colour)
     ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -111,7 +111,9 @@ def command_of(use_case: UseCase[Any, Any], ask: Ask) -> click.Command:
             metavar="FILE|-",
             help="Read all fields as a JSON object from a file or from stdin; options win over it.",
         ),
-        click.Option(["--format"], type=click.Choice(_SHAPES), default="text", show_default=True, help="Of the result."),
+        click.Option(
+            ["--format"], type=click.Choice(_SHAPES), default="text", show_default=True, help="Of the result."
+        ),
         click.Option(
             ["--out"], type=click.Path(file_okay=False, path_type=Path), help="Folder for the result and its files."
         ),
@@ -121,7 +123,11 @@ def command_of(use_case: UseCase[Any, Any], ask: Ask) -> click.Command:
     if text is not None:
         note = f"\n\n{text.upper()} fills --{_dashed(text)}; '-' reads it from stdin."
     return click.Command(
-        use_case.name, params=parameters, callback=run, help=use_case.description + note, short_help=use_case.description
+        use_case.name,
+        params=parameters,
+        callback=run,
+        help=use_case.description + note,
+        short_help=use_case.description,
     )
 
 
@@ -175,7 +181,7 @@ def _json(file: BinaryIO | None) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidInput(
             f"{file.name} holds a JSON {type(data).__name__}. Expected an object with the fields of the input.",
-            hint="Put the fields in braces: {\"field\": value}.",
+            hint='Put the fields in braces: {"field": value}.',
         )
     return cast("dict[str, Any]", data)
 
@@ -243,7 +249,7 @@ def _value(name: str, value: Any, field: FieldInfo) -> Any:
     except ValueError as error:
         raise InvalidInput(
             f"--{_dashed(name)} is not JSON: {error}; got {values[0][:60]!r}. Expected JSON.",
-            hint="Quote it for the shell: '{\"key\": \"value\"}'.",
+            hint='Quote it for the shell: \'{"key": "value"}\'.',
         ) from None
     return parsed if isinstance(value, tuple) else parsed[0]
 

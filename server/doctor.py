@@ -165,7 +165,9 @@ async def _space(home: Path) -> str:
     free = shutil.disk_usage(home if home.exists() else Path.cwd()).free
     said = f"{free / _GIGABYTE:.1f} GB free"
     if free < _GIGABYTE:
-        raise _Worse(said, "Free at least 1 GB; an ingestion needs room.", "failed" if free < _GIGABYTE / 10 else "warning")
+        raise _Worse(
+            said, "Free at least 1 GB; an ingestion needs room.", "failed" if free < _GIGABYTE / 10 else "warning"
+        )
     return said
 
 
@@ -225,10 +227,14 @@ async def _reached(settings: "Settings", kind: str) -> str:
             "failed",
         ) from None
     except (ValueError, KeyError, TypeError):
-        raise _Worse(f"{url}/models is no list of models", f"Check {variable}_URL; it should end in /v1.", "failed") from None
+        raise _Worse(
+            f"{url}/models is no list of models", f"Check {variable}_URL; it should end in /v1.", "failed"
+        ) from None
     took = (perf_counter() - began) * 1000
     if name and name not in models:
-        raise _Worse(f"{url} offers {', '.join(models)}; not {name!r}", f"Set {variable}_NAME to one of them.", "failed")
+        raise _Worse(
+            f"{url} offers {', '.join(models)}; not {name!r}", f"Set {variable}_NAME to one of them.", "failed"
+        )
     return f"{url} in {took:.0f} ms offers {', '.join(models[:5])}"
 
 

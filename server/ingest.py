@@ -153,7 +153,9 @@ def delete_command(settings: Settings, ids: Sequence[str]) -> int:
         if gone.deleted:
             click.echo(f"Deleted: {', '.join(gone.deleted)}")
         if gone.missing:
-            print(f"Error: Not there: {', '.join(map(repr, gone.missing))}. Expected ids of documents.", file=sys.stderr)
+            print(
+                f"Error: Not there: {', '.join(map(repr, gone.missing))}. Expected ids of documents.", file=sys.stderr
+            )
             print("Run 'partitur documents' to see the ids.", file=sys.stderr)
         return 1 if gone.missing else 0
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -13,7 +14,7 @@ from tools.base import Citation
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
-__all__ = ["Note", "Notes"]
+__all__ = ["Note", "Notes", "by_document"]
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
 """Around a note's number while the text around it becomes HTML; private-use characters, taken out of texts before."""
@@ -73,6 +74,11 @@ class Notes:
         html = str(escape(" ".join(marked.split())))
         return Markup(re.sub(rf"\s*{_OPEN}(\d+){_CLOSE}", lambda match: self._call(int(match[1])), html))
 
+    @staticmethod
+    def holds(text: str, citation: Citation) -> bool:
+        """Whether the quote stands in `text`."""
+        return _end_of(citation.quote, text) is not None
+
     def _with_numbers(self, text: str, sources: Sequence[Citation], calls_all: bool) -> str:
         places: list[tuple[int, Citation]] = []
         left: list[Citation] = []
@@ -104,6 +110,11 @@ class Notes:
         note.calls.append(place)
         label = escape(f"{self._label} {number}")
         return f'<sup class="call"><a id="{place}" href="#q{number}" aria-label="{label}">{number}</a></sup>'
+
+
+def by_document(notes: Sequence[Note]) -> list[list[Note]]:
+    """Notes that follow each other and come from the same document, together."""
+    return [list(group) for _, group in groupby(notes, key=lambda note: note.citation.document)]
 
 
 def _end_of(quote: str, text: str) -> int | None:

@@ -15,7 +15,7 @@ from agents.kit.result import PromptRef, Result
 from server.blocks import Block, blocks
 from server.colour import palette
 from server.labels import LABELS, spoken_date
-from server.notes import Notes
+from server.notes import Notes, by_document
 from server.settings import Brand
 from tools.base import Artifact, Citation
 from tools.language import Language, detect
@@ -67,7 +67,9 @@ class Part:
     """A section, ready for the page."""
 
     id: str
-    heading: str
+    name: str
+    """The heading as plain text."""
+    heading: Markup
     text: Markup
 
 
@@ -131,10 +133,7 @@ def _publication(output: Publication, result: Result[Any], notes: Notes) -> dict
     cited = [source for section in output.sections for source in section.sources] or list(result.citations)
     title = notes.line(output.title)
     lead = notes.line(output.lead, cited)
-    sections = [
-        Part(f"s{number}", section.heading, notes.text(section.text, section.sources))
-        for number, section in enumerate(output.sections, 1)
-    ]
+    sections = [_part(number, section, notes) for number, section in enumerate(output.sections, 1)]
     spoken = getattr(output, "spoken", None)
     return {
         "title": title,
@@ -143,6 +142,14 @@ def _publication(output: Publication, result: Result[Any], notes: Notes) -> dict
         "spoken": [line for line in spoken.splitlines() if line.strip()] if isinstance(spoken, str) else [],
         "others": _other_versions(output),
     }
+
+
+def _part(number: int, section: Section, notes: Notes) -> Part:
+    """A section; a quote that is its heading is called there and not again."""
+    named = [one for one in section.sources if not notes.holds(section.text, one)]
+    heading = notes.line(section.heading, named)
+    rest = [one for one in section.sources if one not in named or not notes.holds(section.heading, one)]
+    return Part(f"s{number}", section.heading, heading, notes.text(section.text, rest))
 
 
 def _other_versions(output: Publication) -> list[tuple[str, str, Markup]]:
@@ -193,10 +200,12 @@ def _texts(value: object) -> list[str]:
 def _templates() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters["groups"] = by_document
+    return templates

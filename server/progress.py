@@ -126,7 +126,11 @@ class Steps:
         return sign if self._unicode else _ASCII[sign]
 
     def _print(self, text: str) -> None:
-        print(text.encode(self._stream.encoding or "utf-8", "replace").decode(self._stream.encoding or "utf-8"), file=self._stream, flush=True)
+        print(
+            text.encode(self._stream.encoding or "utf-8", "replace").decode(self._stream.encoding or "utf-8"),
+            file=self._stream,
+            flush=True,
+        )
 
 
 class _Line:
