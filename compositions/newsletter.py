@@ -9,7 +9,7 @@ from agents.editor import Article, Draft, Section, editor
 from agents.kit import Language, Run, composition
 from agents.plain_language import Difficult, plain_language
 from agents.research import Topic, research
-from tools import image, speech
+from tools import image, speech, translation
 from tools.base import Artifact
 
 __all__ = ["Brief", "Newsletter", "newsletter"]
@@ -44,6 +44,7 @@ class Newsletter(BaseModel):
     picture: Artifact | None = Field(default=None, description="The header picture, PNG.")
     speech: list[Artifact] = Field(default_factory=list[Artifact], description="The spoken version: WAV and Opus.")
     spoken: str = Field(default="", description="What the spoken version says.")
+    translation: str | None = Field(default=None, description="The translation, Markdown.")
     plain: str | None = Field(default=None, description="The version in plain language, Markdown.")
 
     def markdown(self) -> str:
@@ -56,8 +57,9 @@ class Newsletter(BaseModel):
             ]
             marks = "".join(f"[^{number}]" for number in dict.fromkeys(notes))
             parts.append(f"## {section.heading}\n\n{section.text}{marks}")
-        if self.plain:
-            parts.append(f"---\n\n{self.plain}")
+        for extra in (self.plain, self.translation):
+            if extra:
+                parts.append(f"---\n\n{extra}")
         notes = [
             f"[^{number}]: " + " · ".join(part for part in (title, heading, f"S. {page}" if page else None) if part)
             for (title, heading, page), number in numbers.items()
@@ -74,7 +76,7 @@ async def newsletter(brief: Brief, run: Run) -> Newsletter:
     )
     spoken = _spoken(article)
     text = article.markdown()
-    picture, sound, plain = await run.gather(
+    picture, sound, translated, plain = await run.gather(
         run.call(
             image.generate, image.Picture(prompt=f"{article.title}. {article.lead}", title=article.title), optional=True
         )
@@ -82,6 +84,11 @@ async def newsletter(brief: Brief, run: Run) -> Newsletter:
         else _nothing(),
         run.call(speech.say, speech.Spoken(text=spoken, language=brief.language), optional=True)
         if brief.speech
+        else _nothing(),
+        run.call(
+            translation.translate, translation.TranslationRequest(text=text, target=brief.translate_to), optional=True
+        )
+        if brief.translate_to
         else _nothing(),
         run.ask(plain_language, Difficult(text=text, language=brief.language), optional=True)
         if brief.plain
@@ -94,6 +101,7 @@ async def newsletter(brief: Brief, run: Run) -> Newsletter:
         picture=picture.png if picture else None,
         speech=sound.audio if sound else [],
         spoken=spoken,
+        translation=translated.text if translated else None,
         plain=plain.text if plain else None,
     )
 

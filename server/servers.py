@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from agents.kit import HouseServer
 from server.settings import Settings
-from tools import graph, image, knowledge, speech, tables
+from tools import graph, image, knowledge, speech, tables, translation
 from tools.base import ArtifactStore, ToolRef
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ class Servers:
         return image.ImageConfig.model_validate({**self._endpoint("image"), **colours})
 
     @property
+    def translation(self) -> translation.TranslationConfig:
+        return translation.TranslationConfig.model_validate(self._endpoint("model"))
+
+    @property
     def graph(self) -> graph.GraphConfig:
         return graph.GraphConfig(home=self._settings.home / "graph")
 
@@ -51,7 +55,7 @@ class Servers:
     def tables(self) -> tables.TablesConfig:
         return tables.TablesConfig(home=self._settings.home / "tables")
 
-    def _endpoint(self, kind: Literal["speech", "image"]) -> dict[str, object]:
+    def _endpoint(self, kind: Literal["speech", "image", "model"]) -> dict[str, object]:
         """What the settings say of an outside endpoint; what they leave open keeps the server's own default."""
         given = {part: getattr(self._settings, f"{kind}_{part}") for part in ("url", "name", "key")}
         return {part: value for part, value in given.items() if value is not None}
@@ -75,6 +79,7 @@ class Servers:
             "knowledge": HouseServer(_refs(knowledge), self._build_knowledge),
             "speech": HouseServer(_refs(speech), self._build_speech, priced=given.speech_url is None),
             "tables": HouseServer(_refs(tables), self._build_tables),
+            "translation": HouseServer(_refs(translation), self._build_translation, priced=given.model_url is None),
         }
 
     def _build_graph(self) -> "FastMCP":
@@ -101,6 +106,11 @@ class Servers:
         from tools.tables.server import build
 
         return build(self.tables)
+
+    def _build_translation(self) -> "FastMCP":
+        from tools.translation.server import build
+
+        return build(self.translation)
 
 
 def _refs(package: "ModuleType") -> list[ToolRef[Any, Any]]:
