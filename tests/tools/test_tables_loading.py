@@ -221,6 +221,26 @@ def test_progress_counts_the_bytes_of_the_files(tmp_path: Path) -> None:
     assert seen == [(0.0, 9.0, "Loading a.csv"), (4.0, 9.0, "Loading b.csv"), (9.0, 9.0, "2 tables, 2 rows")]
 
 
+def test_progress_is_told_within_a_long_file(tmp_path: Path) -> None:
+    seen: list[tuple[float, float, str]] = []
+    source = folder(tmp_path, long="number;text\n" + "1234567;some words\n" * 70_000)
+    load(source, config=config(tmp_path), on_progress=lambda *now: seen.append(now))
+
+    assert [now[2] for now in seen] == [
+        "Loading long.csv",
+        "Loading long.csv: splitting into columns",
+        "Loading long.csv: 1 of 2 columns understood",
+        "Loading long.csv: 2 of 2 columns understood",
+        "1 tables, 70000 rows",
+    ]
+    assert [now[0] for now in seen] == sorted(now[0] for now in seen)
+
+
+def test_a_value_late_in_a_long_column_still_decides_its_type(tmp_path: Path) -> None:
+    found = types(tmp_path, "a,b\n" + "1,2026-01-01\n" * 5000 + "1.5,unknown\n")
+    assert {name: kind for name, (kind, _) in found.items()} == {"a": "DECIMAL(18,1)", "b": "VARCHAR"}
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"'/nowhere' is not there\. Expected a folder with CSV or Parquet files"):
         load(Path("/nowhere"), config=config(tmp_path))

@@ -24,6 +24,8 @@ __all__ = ["OnProgress", "load"]
 OnProgress = Callable[[float, float, str], None]
 """Called with what is done, the total (both in bytes of the files) and a short message."""
 
+_LONG = 2**20
+"""Bytes from which the steps within a file are told, too."""
 _SUFFIXES = (".csv", ".tsv", ".parquet")
 
 
@@ -74,10 +76,11 @@ class _Load:
 
     def run(self, files: list[Path], tell: OnProgress, *, earlier: Generations | None) -> LoadReport:
         database = self.folder / "tables.duckdb"
-        connection = duckdb.connect(database, config={"python_enable_replacements": "false", "threads": "2"})
+        work = self.folder / "work"
+        work.mkdir()
+        limits = {"memory_limit": f"{self.config.memory_mb}MB", "temp_directory": str(self.folder / "spill")}
+        connection = duckdb.connect(database, config={"python_enable_replacements": "false", "threads": "2", **limits})
         try:
-            work = self.folder / "work"
-            work.mkdir()
             old = self._attach(connection, earlier)
             # From here on the files' contents have a say: nothing outside this folder can be reached any more.
             connection.execute(f"SET allowed_directories = [{_text(str(self.folder))}]")
@@ -88,16 +91,23 @@ class _Load:
             total = float(sum(path.stat().st_size for path in files if path.is_file())) or 1.0
             done = 0.0
             for path in files:
+                size = path.stat().st_size if path.is_file() else 0
                 tell(done, total, f"Loading {path.name}")
-                reports.append(self._file(connection, path, work, tables))
-                done += path.stat().st_size if path.is_file() else 0
+
+                def step(part: float, what: str, start: float = done, size: int = size, name: str = path.name) -> None:
+                    if size > _LONG:
+                        tell(start + part * size, total, f"Loading {name}: {what}")
+
+                reports.append(self._file(connection, path, work, tables, step))
+                done += size
             kept = self._keep(connection, old, tables)
             tell(total, total, f"{len(tables)} tables, {sum(table.rows for table in tables.values())} rows")
             if old:
                 connection.execute("DETACH old")
-            shutil.rmtree(work)
         finally:
             connection.close()
+        shutil.rmtree(work)
+        shutil.rmtree(self.folder / "spill", ignore_errors=True)
         schema = TableSchema(tables=[tables[name] for name in sorted(tables)])
         (self.folder / "schema.json").write_text(schema.model_dump_json(indent=1), encoding="utf-8")
         return LoadReport(generation=None, files=reports, kept=kept)
@@ -122,11 +132,16 @@ class _Load:
         return [table.name for table in kept]
 
     def _file(
-        self, connection: duckdb.DuckDBPyConnection, path: Path, work: Path, tables: dict[str, TableInfo]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        path: Path,
+        work: Path,
+        tables: dict[str, TableInfo],
+        step: Callable[[float, str], None],
     ) -> FileReport:
         name = _unique(_sanitised(path.stem, "table"), tables)
         try:
-            headers = self._read(connection, path, work, name)
+            headers = self._read(connection, path, work, name, step)
             info = _describe(connection, name, path.name, headers)
         except (InvalidInput, NotFound) as error:
             reason = f"{error.message} Correct the file and load it again."
@@ -144,7 +159,14 @@ class _Load:
         connection.execute(f"DROP TABLE IF EXISTS {_quoted(name)}")
         return FileReport(file=path.name, failure=reason)
 
-    def _read(self, connection: duckdb.DuckDBPyConnection, path: Path, work: Path, name: str) -> dict[str, str]:
+    def _read(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        path: Path,
+        work: Path,
+        name: str,
+        step: Callable[[float, str], None],
+    ) -> dict[str, str]:
         """Creates the table; returns its columns' names in SQL with the headings they come from."""
         size = path.stat().st_size
         if size > self.config.file_mb * 2**20:
@@ -158,6 +180,7 @@ class _Load:
             connection.execute(f"CREATE TABLE {_quoted(name)} AS SELECT {chosen} FROM read_parquet({_text(str(copy))})")
             return headers
         utf8_copy(path, copy)
+        step(0.2, "splitting into columns")
         dialect = Dialect.of(copy)
         headers = _columns(list(dialect.headers), self.config.columns)
         types = ", ".join(f"{_text(column)}: 'VARCHAR'" for column in headers)
@@ -166,7 +189,12 @@ class _Load:
             f"escape='\"', delim={_text(dialect.delimiter)}, columns={{{types}}}, strict_mode=true)"
         )
         try:
-            chosen = typed(connection, list(headers))
+            found = len(headers)
+            chosen = typed(
+                connection,
+                list(headers),
+                on_column=lambda done: step(0.4 + 0.4 * done / found, f"{done} of {found} columns understood"),
+            )
             connection.execute(f"CREATE TABLE {_quoted(name)} AS SELECT {chosen} FROM raw")
         finally:
             connection.execute("DROP TABLE IF EXISTS raw")
