@@ -1,5 +1,6 @@
 """Ranks the sentences of texts for a summary: LexRank times position, then those that say something new."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,13 @@ Vector = NDArray[np.float64]
 
 _DAMPING = 0.85
 _ROUNDS = 30
+# Tuned on articles with summaries written by people. Steeper places make it a lead, flatter ones lose to the lead.
+_PLACE = 0.3
+_OPENS = 0.3
+"""What the first sentence of a passage gains."""
+_LENGTH = 110
+"""Code points of a sentence that is neither a fragment nor hard to follow; what is far from it loses."""
+_UNWIELDY = 200
 
 
 def likeness(sentences: Sequence[Sentence], language: Language) -> Cosine:
@@ -23,12 +31,15 @@ def likeness(sentences: Sequence[Sentence], language: Language) -> Cosine:
 
 
 def worth(sentences: Sequence[Sentence], like: Cosine, *, position: float) -> Vector:
-    """How much each sentence says of the whole, at most 1: LexRank divided by its place to the power `position`."""
+    """How much each sentence says of the whole, at most 1: LexRank, times its place, its opening a passage, its length.
+
+    `position` says how much the place counts: 0 not at all, 1 as measured.
+    """
     if not sentences:
         return np.zeros(0)
-    rank = _lexrank(like)
-    place = _places(sentences)
-    total = rank * place**-position
+    total = _lexrank(like) * _places(sentences) ** (-_PLACE * position)
+    total *= [1.0 + _OPENS * position * (sentence.order == 0) for sentence in sentences]
+    total *= [math.exp(-abs(len(sentence.text) - _LENGTH) / _UNWIELDY) for sentence in sentences]
     # Headings, questions and rows seldom say what the text says; a list item does sometimes.
     total *= [
         1.0 if sentence.tells and sentence.finished else 0.3 if sentence.form == "item" else 0.05
@@ -40,12 +51,15 @@ def worth(sentences: Sequence[Sentence], like: Cosine, *, position: float) -> Ve
 def choose(
     worth: Vector, like: Cosine, count: int, *, diversity: float, allowed: Sequence[int] | None = None
 ) -> list[int]:
-    """The `count` sentences of most worth by maximal marginal relevance, in the order they are chosen."""
+    """The `count` sentences of most worth, in the order they are chosen.
+
+    Maximal marginal relevance: each loses `diversity` times its likeness to the likest one chosen before.
+    """
     left = list(range(len(worth))) if allowed is None else list(allowed)
     closest = np.zeros(len(worth))
     chosen: list[int] = []
     while left and len(chosen) < count:
-        gain = (1 - diversity) * worth[left] - diversity * closest[left]
+        gain = worth[left] - diversity * closest[left]
         best = left.pop(int(np.argmax(gain)))
         chosen.append(best)
         closest = np.maximum(closest, like.to(best))
