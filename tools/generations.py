@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
 
-from tools.base.errors import NotFound, Unavailable
+from tools.base.errors import NotFound, SetupError, Unavailable
 
 __all__ = ["Following", "Generation", "Generations"]
 
@@ -86,9 +86,17 @@ class Generations:
 
         Raises:
             Unavailable: another process, or another thread, is building.
+            SetupError: the store's folder cannot be written.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        lock = self._lock()
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = self._lock()
+        except OSError as error:
+            raise SetupError(
+                f"The {self._what} at {str(self.root)!r} cannot be written: {error.strerror}. "
+                "Expected a folder this user may write to.",
+                hint="Change its rights, or name another folder in the settings.",
+            ) from error
         try:
             self._sweep()
             number = (self.current() or 0) + 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.base import NotFound, Unavailable
+from tools.base import NotFound, SetupError, Unavailable
 from tools.generations import Following, Generations
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +96,16 @@ def test_a_second_writing_process_is_refused_with_the_pid_of_the_first(tmp_path:
     held = store_at(tmp_path).open()
     assert (held.path / "data").read_text() == "from the other process"
     held.close()
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SetupError) as error:
+        build(store_at(tmp_path / "file" / "store"), "mine")
+    assert error.value.message == (
+        f"The store at {str(tmp_path / 'file' / 'store')!r} cannot be written: Not a directory. "
+        "Expected a folder this user may write to."
+    )
 
 
 def test_a_writer_killed_in_the_middle_loses_nothing(tmp_path: Path) -> None:

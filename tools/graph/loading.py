@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from shutil import rmtree
 
-from tools.base.errors import NotFound
+from tools.base.errors import InvalidInput, NotFound
 from tools.graph import FileReport, GraphConfig, LoadReport
 from tools.graph.building import Building
 from tools.graph.store import generations
@@ -61,4 +61,9 @@ def _files(source: Path | Iterable[Path]) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise NotFound(f"The folder {str(source)!r} is not there. Expected a folder with nodes.csv and edges.csv.")
-    return sorted(path for path in source.iterdir() if path.suffix.lower() in (".csv", ".tsv") and path.is_file())
+    try:
+        return sorted(path for path in source.iterdir() if path.suffix.lower() in (".csv", ".tsv") and path.is_file())
+    except PermissionError as error:
+        raise InvalidInput(
+            f"The folder {str(source)!r} cannot be read: {error.strerror}. Expected one with read permission."
+        ) from error

@@ -215,7 +215,12 @@ def _files(source: Path | Iterable[Path]) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise NotFound(f"The folder {str(source)!r} is not there. Expected a folder with CSV or Parquet files.")
-    found = sorted(path for path in source.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
+    try:
+        found = sorted(path for path in source.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
+    except PermissionError as error:
+        raise InvalidInput(
+            f"The folder {str(source)!r} cannot be read: {error.strerror}. Expected one with read permission."
+        ) from error
     if not found:
         raise NotFound(
             f"The folder {str(source)!r} holds no CSV or Parquet file. Expected files ending in {', '.join(_SUFFIXES)}."
