@@ -85,7 +85,7 @@ def set_up(groups: "set[str]") -> None:
     if not (groups <= {"dev", "lint"}):
         raise Problem(f"The groups {sorted(groups)} are not all known. Expected 'dev', 'lint', or none.")
     stamp, wanted = read_stamp(), fingerprint()
-    if stamp.get("root") != str(ROOT):  # scripts in an environment name their folder, so it cannot be moved
+    if stamp.get("root", str(ROOT)) != str(ROOT):  # scripts in an environment name their folder: it cannot be moved
         shutil.rmtree(VENV, ignore_errors=True)
         stamp = {}
     had = set(filter(None, stamp.get("groups", "").split()))
