@@ -72,7 +72,7 @@ class Endpoint:
         except httpx2.TimeoutException as error:
             raise TimedOut(
                 f"The endpoint {self.shown!r} gave no answer within {self.timeout:g} s.",
-                hint=f"Look whether it is overloaded, or raise {self.setting}_TIMEOUT.",
+                hint=f"Send less at once, or look whether the endpoint in {self.setting}_URL is overloaded.",
             ) from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Unavailable(

@@ -31,7 +31,7 @@ class ImageConfig(BaseModel):
     accent: str | None = Field(
         default=None, pattern=_COLOUR, description="Second brand colour; null: one that goes with it."
     )
-    brand: str | None = Field(default=None, max_length=40, description="Name that stands on each card.")
+    brand: str | None = Field(default=None, max_length=80, description="Name that stands on each card.")
 
 
 class Picture(BaseModel):

@@ -59,7 +59,7 @@ def checked(data: bytes, *, width: int, height: int) -> bytes:
                     raise Failed(
                         f"The endpoint's picture has {opened.width} x {opened.height} pixels. "
                         f"Expected at most {_MOST_PIXELS}.",
-                        hint="Ask the endpoint for a smaller size: PARTITUR_IMAGE_SIZE.",
+                        hint="Look at the endpoint's model: it draws larger than it was asked to.",
                     )
                 picture = ImageOps.fit(opened.convert("RGB"), (width, height), Pillow.Resampling.LANCZOS)
     except (

@@ -67,7 +67,7 @@ class _Voices:
         except TimeoutError as error:
             raise TimedOut(
                 f"Reading {len(given.text)} characters took longer than {self._config.timeout:g} s.",
-                hint="Send less text at once, or raise PARTITUR_SPEECH_TIMEOUT.",
+                hint="Send less text at once, or ask for fewer formats.",
             ) from error
 
     def _voice(self, language: Literal["de", "en"]) -> str:
