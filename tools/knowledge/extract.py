@@ -1,49 +1,18 @@
 """Turns the bytes of a file into documents that are ready to be indexed; runs in the reading process only."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 
 from tools.knowledge.chunks import Chunk, cut
 from tools.knowledge.formats import Extract, Limits, Skip, Unreadable, kind_of
-from tools.language import Language, detect, grams, stems
+from tools.knowledge.prepared import Prepared, PreparedChunk
+from tools.knowledge.ranking import chunk_terms
+from tools.language import Language, detect
 
-__all__ = ["Prepared", "prepare"]
-
-
-_CONTROLS = {code: " " for code in (*range(9), *range(11, 32), 127)}
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedChunk:
-    """A chunk with its terms, joined by blanks."""
-
-    start: int
-    end: int
-    heading: str
-    heading_start: int | None
-    page: int | None
-    title_stems: str
-    title_grams: str
-    body_stems: str
-    body_grams: str
+__all__ = ["prepare"]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A document with its chunks."""
-
-    record: str
-    title: str
-    title_start: int | None
-    language: Language
-    media_type: str
-    pages: int | None
-    text: str
-    fraction: float
-    chunks: list[PreparedChunk]
-
-    def as_json(self) -> dict[str, object]:
-        return asdict(self)
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), 127), " ")
 
 
 def prepare(name: str, data: bytes, limits: Limits) -> Iterator[Prepared | Skip]:
@@ -138,10 +107,7 @@ def _chunk(text: str, chunk: Chunk, title: str, language: Language) -> PreparedC
         heading=" › ".join(chunk.headings)[:1000],
         heading_start=chunk.heading_start,
         page=chunk.page,
-        title_stems=" ".join(stems(above, language)),
-        title_grams=" ".join(grams(above)),
-        body_stems=" ".join(stems(body, language)),
-        body_grams=" ".join(grams(body)),
+        terms=chunk_terms(above, body, language),
     )
 
 

@@ -41,10 +41,11 @@ def walk(paths: Sequence[Path], allowed: Sequence[Path] | None) -> Iterator[Foun
         Forbidden: a path lies outside of the allowed folders, or may not be read.
     """
     for given in paths:
-        path = Path(os.path.abspath(given))
+        path = given.absolute()
         if allowed is not None and not any(path.resolve().is_relative_to(root.resolve()) for root in allowed):
+            folders = ", ".join(repr(str(root)) for root in allowed) or "none"
             raise Forbidden(
-                f"{str(given)!r} lies outside of the folders that may be read: {', '.join(map(repr, map(str, allowed))) or 'none'}.",
+                f"{str(given)!r} lies outside of the folders that may be read: {folders}.",
                 hint="Add the folder to the allowed ones in the settings.",
             )
         try:

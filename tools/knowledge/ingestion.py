@@ -1,6 +1,5 @@
 """One ingestion: files are found, compared, read in parallel and written in batches, whatever their number."""
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -14,9 +13,10 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from tools.base import Caller
 from tools.knowledge import IngestReport, KnowledgeConfig, OnProgress, Problem
 from tools.knowledge.files import Found, Inline, content, gone, version, walk
-from tools.knowledge.formats import Unreadable
+from tools.knowledge.formats import Skip, Unreadable
 from tools.knowledge.naming import document_id, with_mark
-from tools.knowledge.reader import ReadDocument, Reader, SkippedRecord
+from tools.knowledge.prepared import Prepared
+from tools.knowledge.reader import Reader
 from tools.knowledge.store import Store, Stored, text_of
 
 __all__ = ["Ingestion"]
@@ -25,7 +25,7 @@ _BATCH = 200  # documents
 _BATCH_CHARS = 2_000_000
 _OPTIMIZE = 5_000  # documents after which the index takes in what is new
 _NAMED = 100  # problems and ids a report names one by one
-log = logging.getLogger(__name__)
+_SENT = "sent:"  # before the name of a document that came without a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class _Read:
 
     file: Found
     version: str
-    document: ReadDocument
+    document: Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +67,18 @@ class Ingestion:
 
     async def run(self, paths: Sequence[Path], inline: Sequence[Inline]) -> IngestReport:
         self._total = len(inline) + await anyio.to_thread.run_sync(self._count, paths)
-        self._known = await self._store.versions(self._caller)
-        self._present = await self._store.stored_versions(self._caller)
+        scope = _scope(paths, inline)
+        self._known = await self._store.versions(self._caller, scope)
+        self._present = await self._store.stored_versions(self._caller, scope)
         files, todo = anyio.create_memory_object_stream[Found | Inline](self._config.readers)
         writer, read = anyio.create_memory_object_stream[_Read | _Done](2 * self._config.readers)
-        async with Reader(self._config) as reader:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._find, paths, inline, files)
-                for _ in range(self._config.readers):
-                    tasks.start_soon(self._read_files, reader, todo.clone(), writer.clone())
-                todo.close()
-                writer.close()
-                await self._write(read)
+        async with Reader(self._config) as reader, anyio.create_task_group() as tasks:
+            tasks.start_soon(self._find, paths, inline, files)
+            for _ in range(self._config.readers):
+                tasks.start_soon(self._read_files, reader, todo.clone(), writer.clone())
+            todo.close()
+            writer.close()
+            await self._write(read)
         await self._remove(paths)
         if self._written or self._report.removed:
             await self._progress("indexing")
@@ -116,7 +116,7 @@ class Ingestion:
     ) -> None:
         async with todo, writer:
             async for item in todo:
-                file = Found(f"sent:{item.name}", item.name) if isinstance(item, Inline) else item
+                file = Found(_SENT + item.name, item.name) if isinstance(item, Inline) else item
                 try:
                     if isinstance(item, Inline):
                         data = item.data
@@ -147,7 +147,7 @@ class Ingestion:
         try:
             async with aclosing(reader.read(file.name, data)) as documents:
                 async for found in documents:
-                    if isinstance(found, SkippedRecord):
+                    if isinstance(found, Skip):
                         self._skips[file.name, found.reason] += 1
                         continue
                     await writer.send(_Read(file, digest, found))
@@ -226,3 +226,11 @@ class Ingestion:
     async def _progress(self, message: str, fraction: float = 0.0) -> None:
         if self._on_progress is not None:
             await self._on_progress(min(self._done + fraction, self._total), self._total, message)
+
+
+def _scope(paths: Sequence[Path], inline: Sequence[Inline]) -> str:
+    """A filter for what was stored of these paths, what lies below them, and these inline documents."""
+    places = [str(path.absolute()) for path in paths]
+    parts = [f"source = {text_of(name)}" for name in (*places, *(_SENT + item.name for item in inline))]
+    parts += [f"starts_with(source, {text_of(place + '/')})" for place in places]
+    return " OR ".join(parts) or "false"

@@ -2,16 +2,16 @@
 
 import fcntl
 import os
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 import anyio
 import anyio.to_thread
 
-from tools.base import Caller, NotFound, Passage, Passages
+from tools.base import Caller, NotFound, Passage, Passages, SetupError
 from tools.knowledge import Deleted, Document, Documents, DocumentText, IngestReport, KnowledgeConfig, OnProgress
 from tools.knowledge.files import Inline
 from tools.knowledge.ingestion import Ingestion
@@ -113,12 +113,34 @@ class Library:
         async with self._opening:
             if self._store is None:
                 # Seconds of import that must not hold up the event loop.
-                make = await anyio.to_thread.run_sync(_store_class)
-                self._store = await make.open(self.config.home)
+                module = await anyio.to_thread.run_sync(_store_module)
+                self._store = await self._prepared(module.FORMAT, module.Store)
             return self._store
 
+    async def _prepared(self, form: str, store: "type[Store]") -> "Store":
+        home = anyio.Path(self.config.home)
+        mark = home / "format"
+        if not await mark.exists():
+            try:
+                await home.mkdir(parents=True, exist_ok=True)
+                async with self._alone(None):  # the tables and their indices are made once
+                    opened = await store.open(self.config.home)
+                    await mark.write_text(form)
+                    return opened
+            except OSError as error:
+                raise SetupError(
+                    f"The knowledge base at {str(home)!r} cannot be made: {error.strerror}.",
+                    hint="Set PARTITUR_HOME to a folder that can be written to.",
+                ) from error
+        if (found := (await mark.read_text()).strip()) != form:
+            raise SetupError(
+                f"The knowledge base at {str(home)!r} has format {found!r}. This version reads format {form!r}.",
+                hint="Delete the folder and ingest the documents again.",
+            )
+        return await store.open(self.config.home)
+
     @asynccontextmanager
-    async def _alone(self, on_progress: OnProgress | None) -> AsyncIterator[None]:
+    async def _alone(self, on_progress: OnProgress | None) -> AsyncGenerator[None]:
         """Holds the lock of writers: two ingestions of the same folder would store it twice."""
         handle = os.open(self.config.home / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -137,10 +159,10 @@ class Library:
             os.close(handle)
 
 
-def _store_class() -> "type[Store]":
-    from tools.knowledge.store import Store
+def _store_module() -> ModuleType:
+    from tools.knowledge import store
 
-    return Store
+    return store
 
 
 def _passage(row: "Row") -> Passage:

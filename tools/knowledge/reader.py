@@ -5,8 +5,7 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -16,52 +15,15 @@ import anyio.abc
 import anyio.streams.buffered
 
 from tools.knowledge import KnowledgeConfig
-from tools.knowledge.formats import Unreadable
+from tools.knowledge.formats import Skip, Unreadable
+from tools.knowledge.prepared import Prepared, PreparedChunk
 
-__all__ = ["Chunked", "ReadDocument", "Reader", "SkippedRecord"]
+__all__ = ["Reader"]
 
 _FRAME_FACTOR = 60  # bytes of a frame for each code point of text: the text itself, its stems and its 4-grams in JSON
 _THREADED = 1_000_000  # frames above this many bytes are parsed beside the event loop
 _ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Chunked:
-    """A chunk as it is indexed; offsets lie within the document's text."""
-
-    start: int
-    end: int
-    heading: str
-    heading_start: int | None
-    page: int | None
-    title_stems: str
-    title_grams: str
-    body_stems: str
-    body_grams: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReadDocument:
-    """A document that came out of a file."""
-
-    record: str
-    title: str
-    title_start: int | None
-    language: str
-    media_type: str
-    pages: int | None
-    text: str
-    fraction: float
-    chunks: list[Chunked]
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedRecord:
-    """A record of a collection that is no document."""
-
-    place: str
-    reason: str
 
 
 class Reader:
@@ -85,7 +47,7 @@ class Reader:
         while self._idle:
             await self._idle.pop().kill()
 
-    async def read(self, name: str, data: bytes) -> AsyncIterator[ReadDocument | SkippedRecord]:
+    async def read(self, name: str, data: bytes) -> AsyncGenerator[Prepared | Skip]:
         """The documents in `data`, one after another.
 
         Raises:
@@ -110,7 +72,8 @@ class Reader:
 
 class _Process:
     def __init__(self, process: anyio.abc.Process) -> None:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         self._process = process
         self._stdin = process.stdin
         self._stdout = anyio.streams.buffered.BufferedByteReceiveStream(process.stdout)
@@ -132,9 +95,7 @@ class _Process:
                 self._process.kill()
             await self._process.aclose()
 
-    async def read(
-        self, name: str, data: bytes, config: KnowledgeConfig
-    ) -> AsyncIterator[ReadDocument | SkippedRecord]:
+    async def read(self, name: str, data: bytes, config: KnowledgeConfig) -> AsyncGenerator[Prepared | Skip]:
         self.sound = False
         head = {
             "name": name,
@@ -154,7 +115,7 @@ class _Process:
             if "document" in frame:
                 yield _document(cast(dict[str, Any], frame["document"]))
             elif "skip" in frame:
-                yield SkippedRecord(place=str(frame["place"]), reason=str(frame["skip"]))
+                yield Skip(place=str(frame["place"]), reason=str(frame["skip"]))
             elif "fail" in frame:
                 self.sound = True
                 raise Unreadable(str(frame["fail"]))
@@ -195,10 +156,10 @@ class _Process:
         )
 
 
-def _document(frame: dict[str, Any]) -> ReadDocument:  # Any: JSON of our own worker, typed on the next lines
+def _document(frame: dict[str, Any]) -> Prepared:  # Any: JSON of our own worker, typed on the next lines
     """Types an answer and checks what a citation relies on: that the offsets lie within the text."""
-    chunks = [Chunked(**chunk) for chunk in cast(list[dict[str, Any]], frame.pop("chunks"))]
-    document = ReadDocument(**frame, chunks=chunks)
+    chunks = [PreparedChunk(**chunk) for chunk in cast(list[dict[str, Any]], frame.pop("chunks"))]
+    document = Prepared(**frame, chunks=chunks)
     if not all(0 <= chunk.start < chunk.end <= len(document.text) for chunk in chunks):
         raise Unreadable("The reading process answered with offsets outside of the text.")
     return document

@@ -7,18 +7,29 @@ from pathlib import Path
 from typing import Any, cast
 
 import lancedb
-import pyarrow as pa
-from lancedb.index import FTS
-from lancedb.query import BooleanQuery, MatchQuery, Occur
+import pyarrow
+from lancedb import index as lance_index
+from lancedb import query as lance_query
 
 from tools.base import Caller
-from tools.knowledge.reader import ReadDocument
+from tools.knowledge.prepared import Prepared
+from tools.knowledge.ranking import COLUMNS
 
-__all__ = ["Row", "Stored", "Store", "text_of"]
+__all__ = ["FORMAT", "Row", "Store", "Stored", "text_of"]
+
+FORMAT = "1"
+"""Written beside the tables; raise it when a schema or the meaning of a column changes."""
+
 
 Row = dict[str, Any]  # Any: a row as LanceDB returns it; typed where it becomes a model
 
-TERM_COLUMNS = ("title_stems", "title_grams", "body_stems", "body_grams")
+# Any: pyarrow has no types, and lancedb declares none of the defaults of its queries.
+pa = cast(Any, pyarrow)
+_Match, _Boolean, _should = (
+    cast(Any, lance_query.MatchQuery),
+    cast(Any, lance_query.BooleanQuery),
+    lance_query.Occur.SHOULD,
+)
 
 _FILES = pa.schema(
     [
@@ -59,7 +70,7 @@ _CHUNKS = pa.schema(
         ("start", pa.int64()),
         ("end", pa.int64()),
         ("text", pa.large_string()),
-        *((name, pa.large_string()) for name in TERM_COLUMNS),
+        *((name, pa.large_string()) for name in COLUMNS),
     ]
 )
 _SHOWN = ("document", "title", "title_start", "heading", "heading_start", "page", "start", "end", "text")
@@ -73,7 +84,7 @@ class Stored:
     id: str
     source: str
     version: str
-    document: ReadDocument
+    document: Prepared
 
 
 class Store:
@@ -87,28 +98,31 @@ class Store:
     @classmethod
     async def open(cls, home: Path) -> "Store":
         """Opens the store, and makes it when it is not there. Each read sees what other processes have written."""
-        home.mkdir(parents=True, exist_ok=True)
         db = await lancedb.connect_async(home / "lance", read_consistency_interval=timedelta(0))
         files = await db.create_table("files", schema=_FILES, exist_ok=True)
         documents = await db.create_table("documents", schema=_DOCUMENTS, exist_ok=True)
         chunks = await db.create_table("chunks", schema=_CHUNKS, exist_ok=True)
-        if len(await chunks.list_indices()) < len(TERM_COLUMNS):
-            for column in TERM_COLUMNS:
+        if len(list(await chunks.list_indices())) < len(COLUMNS):
+            for column in COLUMNS:
                 await chunks.create_index(column, config=_terms_index(), name=f"{column}_terms", replace=True)
         return cls(files, documents, chunks)
 
-    async def versions(self, caller: Caller) -> dict[str, tuple[str, int]]:
-        """For each file that was read completely: its version and how many documents it holds."""
+    async def versions(self, caller: Caller, where: str) -> dict[str, tuple[str, int]]:
+        """For each file that was read completely: its version and how many documents it holds.
+
+        `where` may name the source only.
+        """
         found: dict[str, tuple[str, int]] = {}
-        query = self._files.query().where(_mine(caller)).select(["source", "version", "documents"])
+        query = self._files.query().where(f"{_mine(caller)} AND ({where})").select(["source", "version", "documents"])
         async for row in _rows(query):
             found[row["source"]] = (row["version"], row["documents"])
         return found
 
-    async def stored_versions(self, caller: Caller) -> dict[str, set[str]]:
+    async def stored_versions(self, caller: Caller, where: str) -> dict[str, set[str]]:
         """For each file: the versions that documents are there of, complete or not."""
         found: dict[str, set[str]] = {}
-        async for row in _rows(self._documents.query().where(_mine(caller)).select(["source", "version"])):
+        query = self._documents.query().where(f"{_mine(caller)} AND ({where})").select(["source", "version"])
+        async for row in _rows(query):
             found.setdefault(row["source"], set()).add(row["version"])
         return found
 
@@ -178,15 +192,15 @@ class Store:
 
     async def search(self, caller: Caller, terms: Sequence[tuple[str, str, float]], limit: int) -> list[Row]:
         """The chunks with the highest weighted sum of BM25 scores over (column, terms joined by blanks, weight)."""
-        parts = [(Occur.SHOULD, MatchQuery(words, column, boost=weight)) for column, words, weight in terms]
-        query = self._chunks.query().nearest_to_text(BooleanQuery(parts)).where(_mine(caller)).limit(limit)
+        parts = [(_should, _Match(words, column, boost=weight)) for column, words, weight in terms]
+        query = self._chunks.query().nearest_to_text(_Boolean(parts)).where(_mine(caller)).limit(limit)
         columns = [*_SHOWN, "_score"]
         return cast(list[Row], await query.select(columns).to_list())
 
     async def documents(self, caller: Caller, ids: Sequence[str] | None = None, *, text: bool = False) -> list[Row]:
         """Documents without their text unless asked for, all of the tenant or those with these ids."""
         where = _mine(caller) if ids is None else f"{_mine(caller)} AND id IN ({_list(ids)})"
-        columns = [name for name in _DOCUMENTS.names if text or name != "text"]
+        columns = [name for name in cast(list[str], _DOCUMENTS.names) if text or name != "text"]
         return [row async for row in _rows(self._documents.query().where(where).select(columns))]
 
 
@@ -212,7 +226,7 @@ async def _rows(query: Any) -> AsyncIterator[Row]:
 
 def _terms_index() -> Any:
     """Terms come analysed and joined by blanks; the index counts them as they are."""
-    return FTS(
+    return lance_index.FTS(
         base_tokenizer="whitespace",
         lower_case=False,
         stem=False,
@@ -257,10 +271,7 @@ def _chunk_rows(caller: Caller, item: Stored) -> list[Row]:
             "start": chunk.start,
             "end": chunk.end,
             "text": text[chunk.start : chunk.end],
-            "title_stems": chunk.title_stems,
-            "title_grams": chunk.title_grams,
-            "body_stems": chunk.body_stems,
-            "body_grams": chunk.body_grams,
+            **{name: chunk.terms[name] for name in COLUMNS},
         }
         for chunk in item.document.chunks
     ]

@@ -8,6 +8,7 @@ import json
 import resource
 import struct
 import sys
+from dataclasses import asdict
 from typing import BinaryIO, cast
 
 from tools.knowledge.extract import prepare
@@ -35,7 +36,7 @@ def _serve(sink: BinaryIO, name: str, data: bytes, limits: Limits) -> None:
             if isinstance(found, Skip):
                 _send(sink, {"skip": found.reason, "place": found.place})
             else:
-                _send(sink, {"document": found.as_json()})
+                _send(sink, {"document": asdict(found)})
         _send(sink, {"end": True})
     except Unreadable as error:
         _send(sink, {"fail": str(error)})

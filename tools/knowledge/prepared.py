@@ -1,0 +1,36 @@
+"""A document on its way from the reading process to the store."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Prepared", "PreparedChunk"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedChunk:
+    """A chunk as it is indexed; offsets are code points, half-open, within the document's text."""
+
+    start: int
+    end: int
+    heading: str
+    heading_start: int | None
+    page: int | None
+    terms: dict[str, str]
+    """For each indexed column its terms, joined by blanks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document with its chunks."""
+
+    record: str
+    """Id inside a collection file, else empty."""
+    title: str
+    title_start: int | None
+    language: Literal["de", "en"]
+    media_type: str
+    pages: int | None
+    text: str
+    fraction: float
+    """How much of its file is read with it."""
+    chunks: list[PreparedChunk]
