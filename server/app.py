@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -69,7 +70,7 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
             enough.set()
             await opened
 
-    return Starlette(
+    app = Starlette(
         routes=[
             *health.routes(),
             *api.routes(),
@@ -90,28 +91,31 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
         exception_handlers={HTTPException: _refused},
         lifespan=lifespan,
     )
+    app.state.health = health
+    return app
 
 
 async def _open(house: House, mcp: McpDoor, health: Health, enough: asyncio.Event) -> None:
     """Loads what is dear while the first requests are already answered; closes it in the same task."""
     async with AsyncExitStack() as closing:
-        for what, opening in (("The MCP interface", mcp.open(closing)), ("An engine", asyncio.to_thread(_warm, house))):
+        for what, opening in (("The MCP interface", mcp.open(closing)), ("A part", asyncio.to_thread(_warm, house))):
             try:
                 await opening
             except Exception:  # it serves what it can, and readyz says what it cannot
                 log.exception("%s did not start", what)
                 health.faults.append(f"{what} did not start; the log has the reason.")
-        health.loading = False
+        health.loaded.set()
         await enough.wait()
 
 
 def _warm(house: House) -> None:
-    """Imports and builds what the first request would wait for."""
+    """Imports what the first request would wait for: the agent loop, the engines' libraries, the tool servers."""
     importlib.import_module("agents.kit.agent")
     for engine in house.runtime.engines.all.values():
         _ = engine.model
-    for server in {ref.server for ref in house.runtime.toolbox.refs.values()}:
-        house.runtime.toolbox.server(server)
+    for name in sorted({ref.server for ref in house.runtime.toolbox.refs.values()}):
+        if find_spec(f"tools.{name}.server"):
+            importlib.import_module(f"tools.{name}.server")
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -22,7 +22,8 @@ class Health:
     """State of this process, for probes; both paths are open to everybody, so they name no path and no address."""
 
     house: House
-    loading: bool = True
+    loaded: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when everything that is dear has been loaded, or has failed to."""
     faults: list[str] = field(default_factory=list[str])
     """What went wrong while it started."""
 
@@ -38,7 +39,7 @@ class Health:
 
     async def readyz(self, request: Request) -> JSONResponse:
         """Ready, or loading (503), or degraded with reasons: it serves, and something is missing."""
-        if self.loading:
+        if not self.loaded.is_set():
             return JSONResponse({"status": "loading", "reasons": []}, status_code=503)
         reasons = [*self.faults, *self._prompts(), *await self._engine()]
         status = "degraded" if reasons else "ready"

@@ -13,6 +13,7 @@ from fastmcp.exceptions import PromptError, ResourceError
 from fastmcp.prompts import Message, Prompt, PromptArgument, PromptResult
 from fastmcp.resources import Resource, ResourceContent, ResourceResult, ResourceTemplate
 from fastmcp.server.providers import Provider
+from fastmcp.utilities.components import FastMCPComponent
 from pydantic import AnyUrl, BaseModel, JsonValue, PrivateAttr
 
 from agents.kit import Composition, Usage
@@ -65,6 +66,10 @@ class Library(Provider):
     async def _get_resource(self, uri: str, version: Any = None) -> Resource | None:
         """Documents are read through their template; none is listed to read one."""
         return _UseCases.of(self._house) if uri == _UseCases.URI else None
+
+    async def get_tasks(self) -> Sequence[FastMCPComponent]:
+        """Nothing here is a background task; asked at the start, when there is no caller."""
+        return []
 
     async def call(self, tool: str, arguments: Mapping[str, JsonValue]) -> dict[str, Any]:
         """Calls a tool of the house for the caller of the request, through the gate."""

@@ -15,7 +15,7 @@ from agents.kit.scope import Scope
 from server.body import while_connected
 from server.errors import InvalidParameter
 from server.openai_stream import END, Framing, begun, usage_of
-from tools.base import Caller, Unavailable
+from tools.base import Caller, NoReliableSource, Unavailable
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
@@ -78,6 +78,8 @@ async def _whole(model: "GatedModel", messages: "list[ModelMessage]", settings: 
 
     try:
         response = await model.request(messages, cast("ModelSettings", settings), ModelRequestParameters())
+    except NoReliableSource as error:
+        return str(error)
     except ModelAPIError as error:
         raise Unavailable(f"The engine {model.model_name!r} did not serve the request.") from error
     return "".join(part.content for part in response.parts if isinstance(part, TextPart))
@@ -110,6 +112,8 @@ async def _stream(
                     text = event.delta.content_delta
                 if free := pieces.add(text):
                     yield framing.chunk({"content": free})
+    except NoReliableSource as error:
+        yield framing.chunk({"role": "assistant", "content": str(error), "refusal": None})
     except ModelAPIError as error:
         raise Unavailable(f"The engine {framing.model!r} did not serve the request.") from error
     if rest := pieces.end():

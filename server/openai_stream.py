@@ -181,10 +181,11 @@ async def with_beats(items: AsyncGenerator[T], *, first: float, every: float) ->
                 upcoming = None
             yield item
     finally:
-        if upcoming is not None:
-            upcoming.cancel()
-            await asyncio.gather(upcoming, return_exceptions=True)
-        await items.aclose()
+        with anyio.CancelScope(shield=True):  # who went away must not keep the run from being stopped in order
+            if upcoming is not None:
+                upcoming.cancel()
+                await asyncio.gather(upcoming, return_exceptions=True)
+            await items.aclose()
 
 
 async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:

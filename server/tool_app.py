@@ -1,8 +1,9 @@
 """The ASGI app of one tool server that runs alone: MCP behind the door, and a probe."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from fastmcp import FastMCP
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -11,7 +12,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from server.errors import http_error
-from server.house import House
 from server.identity import Door, Verifier
 from server.mcp_door import PATH, McpDoor
 from server.serving import Stopping
@@ -19,18 +19,20 @@ from server.serving import Stopping
 __all__ = ["tool_app"]
 
 
-def tool_app(house: House, name: str, verify: Verifier, *, host: str, stopping: Stopping | None = None) -> Starlette:
-    """The app of the tool server `name`.
+def tool_app(
+    build: Callable[[], FastMCP], verify: Verifier, *, host: str, max_body_bytes: int, stopping: Stopping | None = None
+) -> Starlette:
+    """The app of a tool server.
 
     Args:
-        house: that has the tool server.
-        name: which.
+        build: makes it.
         verify: makes callers of bearer tokens.
         host: the address it listens on.
+        max_body_bytes: a longer body is refused while it is read.
         stopping: set when the server shuts down.
     """
     state = stopping or Stopping()
-    mcp = McpDoor(lambda: house.runtime.toolbox.server(name), host=host)
+    mcp = McpDoor(build, host=host)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
@@ -42,7 +44,7 @@ def tool_app(house: House, name: str, verify: Verifier, *, host: str, stopping: 
         Door,
         verify=verify,
         open_paths={"/healthz"},
-        max_body_bytes=house.settings.max_body_bytes,
+        max_body_bytes=max_body_bytes,
         stopping=lambda: state.now,
     )
     return Starlette(

@@ -54,7 +54,13 @@ async def _over_http(house: "House", name: str, host: str, port: int) -> None:
     with listening(host, port) as socket:
         keys, stopping = KeyStore(settings.home), Stopping()
         first = None if settings.api_key else keys.first()
-        app = tool_app(house, name, KeyVerifier(keys, settings.api_key), host=host, stopping=stopping)
+        app = tool_app(
+            lambda: house.runtime.toolbox.server(name),
+            KeyVerifier(keys, settings.api_key),
+            host=host,
+            max_body_bytes=settings.max_body_bytes,
+            stopping=stopping,
+        )
         await served(app, socket, stopping, lambda: _greet(f"{address(host, socket)}/mcp", name, first))
 
 

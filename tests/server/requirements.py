@@ -1,0 +1,59 @@
+"""What the OpenAI interface promises, each promise with an id and its source; tests point at them with `@requirement`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+F = TypeVar("F", bound=Callable[..., object])
+
+_API = "OpenAI API reference, "
+_SDK = "openai-python 3, "
+_RFC = "RFC "
+
+
+@dataclass(frozen=True)
+class Requirement:
+    source: str
+    sentence: str
+
+
+REQUIREMENTS = {
+    "MODELS-1": Requirement(_API + "List models", "The list is an object 'list' whose data are objects 'model'."),
+    "MODELS-2": Requirement(_API + "The model object", "A model has id, object, created in seconds and owned_by."),
+    "MODELS-3": Requirement(_API + "Retrieve model", "One model is read by its id; an unknown one is 404."),
+    "CHAT-1": Requirement(_API + "The chat completion object", "id, object, created, model, choices, usage are there."),
+    "CHAT-2": Requirement(_API + "The chat completion object", "A choice has index, message, logprobs, finish_reason."),
+    "CHAT-3": Requirement(_API + "Create chat completion, messages", "Content is a text or a list of typed parts."),
+    "CHAT-4": Requirement(_API + "Create chat completion, response_format", "With a JSON format the content is JSON."),
+    "CHAT-5": Requirement(_API + "Structured outputs, refusals", "Where there is no JSON to give, 'refusal' says why."),
+    "CHAT-6": Requirement(_API + "The chat completion object, usage", "total = prompt + completion tokens."),
+    "CHAT-7": Requirement(_SDK + "extra fields", "Fields that a client does not know do not disturb it."),
+    "CHAT-8": Requirement(_API + "Create chat completion", "Harmless parameters that do not apply change nothing."),
+    "STREAM-1": Requirement(_API + "The chat completion chunk object", "Events are 'data: {json}' and a blank line."),
+    "STREAM-2": Requirement(_API + "The chat completion chunk object", "All chunks share id, created and model."),
+    "STREAM-3": Requirement(_API + "Streaming", "The first delta has the role, the last has a finish_reason."),
+    "STREAM-4": Requirement(_API + "stream_options", "The usage chunk has empty choices; others have usage null."),
+    "STREAM-5": Requirement(_API + "Streaming", "The stream ends with 'data: [DONE]'."),
+    "STREAM-6": Requirement(
+        _SDK + "_streaming.py", "An error in a stream is an event with 'error', and no [DONE] follows."
+    ),
+    "STREAM-7": Requirement("HTML Living Standard, server-sent events", "The media type is text/event-stream."),
+    "ERROR-1": Requirement(_API + "Error codes", "An error is {'error': {message, type, param, code}}."),
+    "ERROR-2": Requirement(_API + "Error codes", "An unknown model is 404 with the code model_not_found."),
+    "ERROR-3": Requirement(_API + "Error codes", "A parameter that does not fit is 400 and named in param."),
+    "ERROR-4": Requirement(_RFC + "9110, 15.5.14 and 15.5.16", "Too large is 413; another media type is 415."),
+    "AUTH-1": Requirement(_RFC + "6750, 3", "Without a token the answer is 401 with 'WWW-Authenticate: Bearer' alone."),
+    "AUTH-2": Requirement(_RFC + "6750, 3.1", 'With a wrong token it says error="invalid_token".'),
+    "AUTH-3": Requirement(_RFC + "6750, 3.1", "More than one token is a malformed request: 400."),
+}
+
+
+def requirement(*ids: str) -> Callable[[F], F]:
+    """Says which promises a test holds; an unknown id stops the tests."""
+    for id in ids:
+        assert id in REQUIREMENTS, f"The requirement {id!r} is not in the table."
+
+    def same(test: F) -> F:
+        return test
+
+    return same

@@ -1,0 +1,233 @@
+"""Tests of streamed chat completions: framing, usage, errors before and after the start, clients that go away."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from requirements import REQUIREMENTS, requirement
+from starlette.requests import Request
+from web_house import Web, Wire, asking, events, web
+
+from server.openai_stream import EventStream, begun, with_beats
+from tools.base import Failed, Refused
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Web]:
+    async with web(tmp_path_factory.mktemp("home")) as opened:
+        await opened.app.state.health.loaded.wait()
+        yield opened
+
+
+@requirement("STREAM-1", "STREAM-2", "STREAM-3", "STREAM-5", "STREAM-7")
+async def test_an_answer_streams_in_chunks(site: Web) -> None:
+    answer = await site.chat(model="summary", messages=asking(), stream=True)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    *chunks, end = events(answer)
+    assert end == "[DONE]"
+    assert answer.text.endswith("data: [DONE]\n\n")
+    assert {(c["object"], c["id"], c["created"], c["model"]) for c in chunks} == {
+        ("chat.completion.chunk", chunks[0]["id"], chunks[0]["created"], "summary")
+    }
+    choices = [choice for chunk in chunks for choice in chunk["choices"]]
+    assert choices[0] == {
+        "index": 0,
+        "delta": {"role": "assistant", "content": "", "refusal": None},
+        "logprobs": None,
+        "finish_reason": None,
+    }
+    assert choices[-1] == {"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"}
+    assert all(choice["finish_reason"] is None for choice in choices[:-1])
+    assert all("usage" not in chunk for chunk in chunks)
+
+
+async def test_the_pieces_are_the_whole_answer(site: Web) -> None:
+    plain = (await site.chat(model="summary", messages=asking())).json()
+    streamed = await site.chat(model="summary", messages=asking(), stream=True)
+    assert said(events(streamed)) == plain["choices"][0]["message"]["content"]
+    assert len(events(streamed)) > 4
+
+
+async def test_the_envelope_rides_on_the_last_chunk(site: Web) -> None:
+    plain = (await site.chat(model="summary", messages=asking())).json()["partitur"]
+    chunks = events(await site.chat(model="summary", messages=asking(), stream=True))[:-1]
+    assert ["partitur" in chunk for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+    assert chunks[-1]["partitur"] | {"trace_id": ""} == plain | {"trace_id": ""}
+
+
+@requirement("STREAM-4")
+async def test_usage_comes_in_a_chunk_without_choices(site: Web) -> None:
+    options = {"include_usage": True}
+    answer = await site.chat(model="summary", messages=asking(), stream=True, stream_options=options)
+    *chunks, last, end = events(answer)
+    assert end == "[DONE]"
+    assert last["choices"] == []
+    assert last["usage"]["total_tokens"] == last["usage"]["prompt_tokens"] + last["usage"]["completion_tokens"] > 0
+    assert all(chunk["usage"] is None and chunk["choices"] for chunk in chunks)
+
+
+@requirement("CHAT-4")
+async def test_with_a_json_format_the_pieces_are_json(site: Web) -> None:
+    answer = await site.chat(model="summary", messages=asking(), stream=True, response_format={"type": "json_object"})
+    chunks = events(answer)
+    assert json.loads(said(chunks)) == chunks[-2]["partitur"]["output"]
+
+
+async def test_what_needs_a_model_is_streamed_as_words(site: Web) -> None:
+    chunks = events(await site.chat(model="plain_language", messages=asking(), stream=True))
+    assert "PARTITUR_MODEL_URL" in said(chunks)
+    assert chunks[-2]["partitur"]["outcome"] == "needs_model"
+
+
+async def test_an_error_before_the_start_keeps_its_status(site: Web) -> None:
+    refused = await site.chat(model="summary", messages=asking(site.key), stream=True)
+    assert (refused.status_code, refused.headers["content-type"]) == (403, "application/json")
+    wrong = await site.chat(model="summary", messages=asking(""), stream=True)
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "invalid_input")
+
+
+async def test_an_engine_streams_too(site: Web) -> None:
+    options = {"include_usage": True}
+    answer = await site.chat(model="extractive", messages=asking(), stream=True, stream_options=options)
+    plain = (await site.chat(model="extractive", messages=asking())).json()
+    assert said(events(answer)) == plain["choices"][0]["message"]["content"]
+    assert events(answer)[-2]["usage"] == plain["usage"]
+
+
+@requirement("STREAM-6")
+async def test_an_error_after_the_start_is_an_event_and_the_end() -> None:
+    async def chunks() -> AsyncGenerator[bytes]:
+        yield b"data: 1\n\n"
+        raise Refused("What came out holds a key.")
+
+    sent = await drive(await begun(request(), chunks()))
+    assert sent.startswith("data: 1\n\ndata: ")
+    error = json.loads(sent.split("data: ")[2])["error"]
+    assert (error["type"], error["code"]) == ("permission_error", "refused")
+    assert "[DONE]" not in sent
+
+
+@requirement("STREAM-6")
+async def test_a_fault_after_the_start_is_told_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    async def chunks() -> AsyncGenerator[bytes]:
+        yield b"data: 1\n\n"
+        raise RuntimeError("/etc/secret is gone")
+
+    sent = await drive(await begun(request(), chunks()))
+    assert '"type":"server_error"' in sent
+    assert "secret" not in sent
+    assert [record.message for record in caplog.records] == ["Stream failed"]
+
+
+async def test_an_answer_that_never_begins_is_an_error() -> None:
+    async def chunks() -> AsyncGenerator[bytes]:
+        for chunk in ():
+            yield chunk
+
+    with pytest.raises(Failed, match="ended before it began"):
+        await begun(request(), chunks())
+
+
+async def test_silence_is_filled_with_beats_and_nothing_is_lost() -> None:
+    go = asyncio.Event()
+
+    async def slow() -> AsyncGenerator[int]:
+        await go.wait()
+        yield 1
+        yield 2
+
+    items: list[int | None] = []
+    async for item in with_beats(slow(), first=0.001, every=0.001):
+        items.append(item)
+        if items.count(None) == 2:
+            go.set()
+    assert [item for item in items if item is not None] == [1, 2]
+    assert items.count(None) >= 2
+
+
+async def test_a_reader_that_hangs_up_stops_the_run(site: Web) -> None:
+    wire = Wire(site.app, site.key)
+    before = asyncio.all_tasks()
+    running = asyncio.ensure_future(wire.post({"model": "summary", "messages": asking(), "stream": True}))
+    await wire.came.wait()
+    wire.gone.set()
+    await running
+    assert asyncio.all_tasks() - before <= {asyncio.current_task()}
+    assert "[DONE]" not in wire.text or wire.text.endswith("[DONE]\n\n")
+
+
+async def test_a_stream_that_is_closed_closes_what_feeds_it() -> None:
+    closed = asyncio.Event()
+
+    async def endless() -> AsyncGenerator[bytes]:
+        try:
+            while True:
+                yield b"data: 1\n\n"
+                await asyncio.sleep(0)
+        finally:
+            closed.set()
+
+    gone = asyncio.Event()
+    stream = await begun(request(), endless())
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if len(sent) > 5:
+            gone.set()
+
+    await stream({"type": "http"}, receive, send)
+    assert closed.is_set()
+
+
+def test_every_requirement_has_a_test_and_every_test_a_requirement_that_is_there() -> None:
+    import re
+    from pathlib import Path
+
+    here = Path(__file__).parent
+    named = {
+        id
+        for file in here.glob("test_*.py")
+        for call in re.findall(r"@requirement\(([^)]*)\)", file.read_text())
+        for id in re.findall(r'"([A-Z]+-\d+)"', call)
+    }
+    assert named == set(REQUIREMENTS)
+
+
+def said(chunks: list[Any]) -> str:
+    """The content of all deltas."""
+    choices = [choice for chunk in chunks if chunk != "[DONE]" for choice in chunk["choices"]]
+    return "".join(choice["delta"].get("content") or "" for choice in choices)
+
+
+def request() -> Request:
+    """A request whose client stays."""
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    return Request({"type": "http", "headers": []}, receive)
+
+
+async def drive(stream: EventStream) -> str:
+    """What a stream sends to a client that stays."""
+    sent: list[bytes] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body", b""))
+
+    await stream({"type": "http"}, receive, send)
+    return b"".join(sent).decode()
