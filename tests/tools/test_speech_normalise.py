@@ -1,3 +1,6 @@
+import time
+from typing import Literal
+
 import pytest
 
 from tools.speech.markup import paragraphs
@@ -153,3 +156,13 @@ def test_numbers_in_words() -> None:
     assert [year_en(value) for value in (1905, 1989, 2000, 2005, 2027)] == [
         "nineteen oh five", "nineteen eighty-nine", "two thousand", "two thousand and five", "twenty twenty-seven",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "1", "1 ", "1.", "0-", "*a", "[a](", "|a", "`", "<a", "a@", "a-a.", "+49 1", "-", "\n", " "]
+)
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_hostile_text_is_done_in_time(piece: str, language: Literal["de", "en"]) -> None:
+    started = time.process_time()
+    speakable(piece * (20_000 // len(piece)), language)
+    assert time.process_time() - started < 2

@@ -11,6 +11,7 @@ from tools.speech.markup import paragraphs
 __all__ = ["speakable"]
 
 _QUOTES = re.compile("[\"“”„‟«»‹›‚‘]|(?<!\\w)'|'(?!\\w)")
+_ENDLESS = re.compile(r"\S{200}")
 _LEFT_OVER = re.compile(r"[*_#|\\^~`<>{}\[\]]+")
 _DASH = re.compile(r"\s+[–—-]+\s+|—")
 _EMOJI = re.compile("[\U0001f000-\U0001faff\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\ufffc\ufffd]")
@@ -19,7 +20,9 @@ _EMOJI = re.compile("[\U0001f000-\U0001faff\u2190-\u21ff\u2300-\u27bf\u2b00-\u2b
 def speakable(text: str, language: Literal["de", "en"]) -> list[str]:
     """The words of `text`, one string a paragraph; empty where there is nothing to say."""
     # Composed letters (NFC), so that 'ü' is one letter to the voice and to the rules.
-    found = paragraphs(unicodedata.normalize("NFC", text))
+    text = unicodedata.normalize("NFC", text)
+    # No word is that long; without its breaks, hostile text would keep the patterns busy for minutes.
+    found = paragraphs(_ENDLESS.sub(r"\g<0> ", text))
     said = (_tidy((german if language == "de" else english)(_prepare(part))) for part in found)
     return [part for part in said if any(char.isalnum() for char in part)]
 

@@ -56,7 +56,7 @@ class _Voices:
     async def say(self, given: Spoken, ctx: Context) -> Speech:
         caller = caller_of(ctx)
         language = given.language or detect(given.text)
-        paragraphs = speakable(given.text, language)
+        paragraphs = await anyio.to_thread.run_sync(speakable, given.text, language)
         if not paragraphs:
             raise InvalidInput(f"There is nothing to say in {given.text[:60]!r}. Expected words.")
         voice = given.voice or self._voice(language)
