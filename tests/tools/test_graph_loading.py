@@ -156,6 +156,7 @@ def test_named_files_that_are_neither_nodes_nor_edges_fail_by_name(tmp_path: Pat
         [source / name for name in ("nodes.csv", "fees.csv", "binary.csv", "gone.csv")], config=config(tmp_path)
     )
 
+    assert report.generation is None
     assert {file.file: file.failure for file in report.files} == snapshot(
         {
             "nodes.csv": None,
@@ -164,6 +165,19 @@ def test_named_files_that_are_neither_nodes_nor_edges_fail_by_name(tmp_path: Pat
             "gone.csv": "It cannot be read: No such file or directory. Correct the file and load it again.",
         }
     )
+
+
+def test_a_file_that_breaks_off_does_not_replace_a_good_graph(tmp_path: Path) -> None:
+    load(people(tmp_path, "a", "b"), config=config(tmp_path))
+    source = folder(tmp_path, nodes=f"id,label,name\na,A,Anna\nb,B,{'x' * 200_000}\n")
+
+    report = load(source, config=config(tmp_path))
+
+    assert (report.generation, report.files[-1].failure) == (
+        None,
+        "It cannot be read further: field larger than field limit (131072). Correct the file and load it again.",
+    )
+    assert Graph(config(tmp_path)).schema().nodes[0].count == 2
 
 
 def test_where_there_is_no_node_the_graph_stays_as_it_is(tmp_path: Path) -> None:

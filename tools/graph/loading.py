@@ -20,7 +20,8 @@ def load(source: Path | Iterable[Path], *, config: GraphConfig, on_progress: OnP
 
     `source` is a folder, of which files with the headings of nodes (id, label, name, description) or of edges (source,
     type, target, since) are read, or a list of such files. Labels and types become names without spaces or umlauts.
-    Rows that do not fit (no id, an id twice, an edge to nowhere) are left out and reported.
+    Rows that do not fit (no id, an id twice, an edge to nowhere) are left out and reported. Where a whole file fails,
+    or there is no node, nothing is built: a graph with a hole would replace a good one.
 
     Raises:
         NotFound: there is no such folder, or nothing in it to load.
@@ -33,7 +34,7 @@ def load(source: Path | Iterable[Path], *, config: GraphConfig, on_progress: OnP
         with store.build() as folder:
             building = Building(config, folder, on_progress or (lambda done, total, message: None))
             building.read(files, named=not (isinstance(source, Path) and source.is_dir()))
-            if not building.nodes:
+            if not building.nodes or any(report.failure for report in building.reports):
                 raise _Nothing(building.reports)
             building.write()
             rmtree(folder / "work")
@@ -47,7 +48,7 @@ def load(source: Path | Iterable[Path], *, config: GraphConfig, on_progress: OnP
 
 
 class _Nothing(Exception):
-    """There is not one node: the generation is given up, the reports are not."""
+    """Nothing good to build: the generation is given up, the reports are not."""
 
     def __init__(self, reports: list[FileReport]) -> None:
         super().__init__()
