@@ -4,17 +4,18 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from agents.kit import Result, UseCase, validated
+from agents.kit import Language, Result, UseCase, validated
 from server.commands import UseCases, Wish, use_cases
 
 if TYPE_CHECKING:
     from server.settings import Settings
 
-__all__ = ["EXIT_CODES", "listed", "use_case_commands"]
+__all__ = ["EXIT_CODES", "descriptions", "listed", "near", "use_case_commands"]
 
 EXIT_CODES = {"done": 0, "partial": 0, "no_source": 3, "needs_model": 4}
 
@@ -61,9 +62,9 @@ async def _asked(settings: "Settings", name: str, given: Any, wish: Wish) -> int
         async with open_house(settings) as house:
             result = await house.ask_by_name(name, given, listen=steps)
             show = Show(
-                lambda artifact: house.artifacts.path(artifact.id, caller=LOCAL).absolute(),
+                lambda artifact: near(house.artifacts.path(artifact.id, caller=LOCAL)),
                 brand=settings.brand,
-                describe=lambda one: house.catalog[one].description,
+                describe=lambda one: descriptions(house.catalog[one]),
             )
             files = show.files(result, wish.out, (wish.shape,)) if wish.out else []
             text = "\n".join(map(str, files)) if wish.out else show(result, wish.shape)
@@ -72,6 +73,17 @@ async def _asked(settings: "Settings", name: str, given: Any, wish: Wish) -> int
     if result.outcome != "done":
         print(_why(result), file=sys.stderr)
     return EXIT_CODES[result.outcome]
+
+
+def descriptions(use_case: UseCase[Any, Any]) -> dict[Language, str]:
+    """What a use case says of itself, by language."""
+    return {"en": use_case.description, "de": use_case.german}
+
+
+def near(path: Path) -> Path:
+    """A path as short as it can be told from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _why(result: Result[Any]) -> str:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 import click
 
@@ -25,12 +25,19 @@ class Globals:
     home: Path | None = None
     verbose: bool = False
 
-    def settings(self, **given: object) -> "Settings":
-        """The settings, with the options that were given."""
+    def settings(self, *, serves: bool = False, **given: object) -> "Settings":
+        """The settings, with the options that were given; from here on the process has a log.
+
+        Args:
+            serves: the command is a server, whose log belongs on stderr.
+        """
+        from server.logs import set_up
         from server.settings import load_settings
 
         chosen = {name: value for name, value in given.items() if value is not None}
-        return load_settings(**({"home": self.home} if self.home else {}), **chosen)
+        settings = load_settings(**({"home": self.home} if self.home else {}), **chosen)
+        set_up(settings.home, level=settings.log_level, to_stderr=self.verbose or serves)
+        return settings
 
 
 class Lazy(click.Group):
@@ -97,13 +104,13 @@ def list_(shape: str) -> None:
     click.echo(listed(as_json=shape == "json"))
 
 
-@partitur.command()
+@partitur.command(short_help="Serve every use case over HTTP and MCP.")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 is any free one.  [default: 8642]")
 @click.pass_obj
 def serve(given: Globals, host: str | None, port: int | None) -> None:
     """Serve every use case over HTTP, as OpenAI models and as MCP tools."""
-    settings = given.settings(host=host, port=port)
+    settings = given.settings(serves=True, host=host, port=port)
     from server.app import serve
 
     serve(settings)
@@ -113,27 +120,27 @@ def serve(given: Globals, host: str | None, port: int | None) -> None:
 @click.pass_obj
 def mcp(given: Globals) -> None:
     """Serve every use case as an MCP tool over stdin and stdout."""
-    settings = given.settings()
+    settings = given.settings(serves=True)
     from server.mcp_api import run_stdio
 
     run_stdio(settings)
 
 
-@partitur.command()
+@partitur.command(short_help="Run one tool server alone.")
 @click.argument("server")
 @click.option("--transport", type=click.Choice(["stdio", "http"]), default="stdio", show_default=True)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8643, show_default=True)
 @click.pass_obj
-def tools(given: Globals, server: str, transport: str, host: str, port: int) -> None:
+def tools(given: Globals, server: str, transport: Literal["stdio", "http"], host: str, port: int) -> None:
     """Run one tool server alone, for example 'knowledge' or 'speech'."""
-    settings = given.settings()
+    settings = given.settings(serves=True)
     from server.wire import run_tools
 
     run_tools(server, settings, transport, host, port)
 
 
-@partitur.command()
+@partitur.command(short_help="Read documents into the knowledge base.")
 @click.argument("paths", nargs=-1, required=True, type=_PATH, metavar="PATH…")
 @_format
 @_quiet
@@ -225,11 +232,13 @@ def keys_revoke(given: Globals, id: str) -> None:
 def doctor(given: Globals, shape: str) -> int:
     """Check the whole installation and say what to do."""
     from server.doctor import doctor_command
+    from server.logs import set_up
 
+    set_up(given.home or Path(".partitur"), level="warning", to_stderr=given.verbose)
     return doctor_command(given.home, as_json=shape == "json")
 
 
-@partitur.command()
+@partitur.command(short_help="Make a newsletter from the sample documents.")
 @click.option("--topic", help="What the newsletter is on.")
 @click.option("--out", type=_FOLDER, default=Path("out/newsletter"), show_default=True, help="Folder for the files.")
 @_quiet

@@ -241,17 +241,17 @@ def _without_none(annotation: Any) -> Any:
 def _value(name: str, value: Any, field: FieldInfo) -> Any:
     """An option's value as the field takes it."""
     shape = _shape(field.annotation)
+    values = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
     if shape.metavar != "JSON":
-        return list(value) if isinstance(value, tuple) else value
-    values = value if isinstance(value, tuple) else (value,)
+        return list(values) if shape.repeated else value
     try:
-        parsed = [json.loads(one) for one in cast("tuple[str, ...]", values)]
+        parsed = [json.loads(one) for one in values]
     except ValueError as error:
         raise InvalidInput(
             f"--{_dashed(name)} is not JSON: {error}; got {values[0][:60]!r}. Expected JSON.",
             hint='Quote it for the shell: \'{"key": "value"}\'.',
         ) from None
-    return parsed if isinstance(value, tuple) else parsed[0]
+    return parsed if shape.repeated else parsed[0]
 
 
 def _help(field: FieldInfo) -> str:

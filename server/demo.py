@@ -14,7 +14,7 @@ import click
 
 from agents.kit.events import Listener, StepFinished, StepStarted
 from agents.kit.result import Result, Step
-from server.asking import EXIT_CODES
+from server.asking import EXIT_CODES, descriptions
 from server.house import LOCAL, House, open_house
 from server.ingest import load, told
 from server.page import EMBEDDED_ENGINE
@@ -119,7 +119,7 @@ def _write(house: House, result: Result[Any], out: Path) -> list[Path]:
     def path(artifact: "Artifact") -> Path:
         return house.artifacts.path(artifact.id, caller=LOCAL)
 
-    show = Show(path, brand=house.settings.brand, describe=lambda name: house.catalog[name].description)
+    show = Show(path, brand=house.settings.brand, describe=lambda name: descriptions(house.catalog[name]))
     return show.files(result, out, ("html", "md", "json"))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -164,10 +164,10 @@ async def _writable(home: Path) -> str:
 async def _space(home: Path) -> str:
     free = shutil.disk_usage(home if home.exists() else Path.cwd()).free
     said = f"{free / _GIGABYTE:.1f} GB free"
+    if free < _GIGABYTE / 10:
+        raise _Worse(said, "Free at least 1 GB; nothing can be stored.", "failed")
     if free < _GIGABYTE:
-        raise _Worse(
-            said, "Free at least 1 GB; an ingestion needs room.", "failed" if free < _GIGABYTE / 10 else "warning"
-        )
+        raise _Worse(said, "Free at least 1 GB; an ingestion needs room.")
     return said
 
 
@@ -207,7 +207,7 @@ async def _reached(settings: "Settings", kind: str) -> str:
     """Asks an endpoint for its models."""
     import httpx2
 
-    url, name, key = (cast("Any", getattr(settings, f"{kind}_{part}")) for part in ("url", "name", "key"))
+    url, name, key = (getattr(settings, f"{kind}_{part}") for part in ("url", "name", "key"))
     headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
     variable = f"PARTITUR_{kind.upper()}"
     began = perf_counter()

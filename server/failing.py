@@ -3,8 +3,7 @@
 import logging
 import sys
 import traceback
-from datetime import UTC, datetime
-from pathlib import Path
+from typing import cast
 
 __all__ = ["fail"]
 
@@ -25,8 +24,7 @@ def fail(error: Exception, arguments: list[str]) -> int:
     from tools.base import InvalidInput, NeedsModel, NoReliableSource, PartiturError, SetupError
 
     verbose = bool({"-v", "--verbose"} & set(arguments))
-    if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    error = _single(error)
     if isinstance(error, PartiturError):
         if verbose and not isinstance(error, SetupError):
             traceback.print_exception(error)
@@ -38,11 +36,17 @@ def fail(error: Exception, arguments: list[str]) -> int:
         if verbose:
             traceback.print_exception(error)
         return _two_lines(f"{what}{error.strerror or error}.", "Check the path and the rights on it.", 1)
-    where = _logged(error, arguments)
-    if verbose:
-        traceback.print_exception(error)
+    where = _logged(error, arguments)  # with --verbose the log goes to stderr too
     print(f"Unexpected error: {type(error).__name__}: {error}. {where}", file=sys.stderr)
     return 1
+
+
+def _single(error: Exception) -> Exception:
+    """What stands behind task groups in which one thing failed."""
+    if isinstance(error, ExceptionGroup):
+        inner = cast("ExceptionGroup[Exception]", error).exceptions
+        return _single(inner[0]) if len(inner) == 1 else cast("Exception", error)
+    return error
 
 
 def _two_lines(message: str, hint: str, code: int) -> int:
@@ -53,23 +57,9 @@ def _two_lines(message: str, hint: str, code: int) -> int:
 
 
 def _logged(error: Exception, arguments: list[str]) -> str:
-    """Writes the traceback to the log in the home; says where it is."""
-    home = Path(".partitur")
-    for before, after in zip(arguments, [*arguments[1:], ""], strict=True):
-        if before == "--home" and after:
-            home = Path(after)
-    path = home / "partitur.log"
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8")
-    except OSError:
+    """Writes the traceback to the log; says where it is."""
+    files = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.FileHandler)]
+    if not files:
         return "Run it again with --verbose to see where."
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    log.addHandler(handler)
-    log.propagate = False
-    try:
-        log.error("%s partitur %s", datetime.now(UTC).isoformat(timespec="seconds"), arguments[:1], exc_info=error)
-    finally:
-        log.removeHandler(handler)
-        handler.close()
-    return f"The log is {str(path)!r}; --verbose shows it here."
+    log.error("'partitur %s' failed", " ".join(arguments[:2]), exc_info=error)
+    return f"The log is {files[0].baseFilename!r}; --verbose shows it here."

@@ -12,7 +12,6 @@ LABELS: Final[Mapping[Language, Mapping[str, str]]] = {
     "de": {
         "skip": "Zum Inhalt springen",
         "contents": "In dieser Ausgabe",
-        "listen": "Anhören",
         "audio": "Vorgelesene Fassung",
         "transcript": "Gesprochener Text zum Mitlesen",
         "source": "Quelle",
@@ -34,12 +33,11 @@ LABELS: Final[Mapping[Language, Mapping[str, str]]] = {
         "partial": "Unvollständig",
         "no_source": "Dazu geben die Quellen nichts her",
         "needs_model": "Dafür braucht es ein Sprachmodell",
-        "other": "Weitere Fassungen",
+        "input": "Aus der Eingabe",
     },
     "en": {
         "skip": "Skip to content",
         "contents": "In this issue",
-        "listen": "Listen",
         "audio": "Version read aloud",
         "transcript": "The spoken text to read along",
         "source": "Source",
@@ -61,7 +59,7 @@ LABELS: Final[Mapping[Language, Mapping[str, str]]] = {
         "partial": "Incomplete",
         "no_source": "The sources do not answer this",
         "needs_model": "This needs a language model",
-        "other": "Other versions",
+        "input": "From the input",
     },
 }
 

@@ -14,7 +14,7 @@ from tools.base import Citation
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
-__all__ = ["Note", "Notes", "by_document"]
+__all__ = ["Note", "Notes", "by_document", "of_input"]
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
 """Around a note's number while the text around it becomes HTML; private-use characters, taken out of texts before."""
@@ -28,6 +28,10 @@ class Note:
     citation: Citation
     calls: list[str] = field(default_factory=list[str])
     """Ids of the places in the text that call it."""
+
+    @property
+    def quotes_input(self) -> bool:
+        return of_input(self.citation)
 
 
 class Notes:
@@ -115,6 +119,11 @@ class Notes:
 def by_document(notes: Sequence[Note]) -> list[list[Note]]:
     """Notes that follow each other and come from the same document, together."""
     return [list(group) for _, group in groupby(notes, key=lambda note: note.citation.document)]
+
+
+def of_input(citation: Citation) -> bool:
+    """Whether it quotes what was sent, which needs no list of sources."""
+    return citation.document == "input" or citation.document.startswith("input:")
 
 
 def _end_of(quote: str, text: str) -> int | None:

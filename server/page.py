@@ -1,7 +1,7 @@
 """HTML pages of results: self-contained, accessible, printable. A publication where the output is one, else a report."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Publication", "page"]
 
 EMBEDDED_ENGINE = "extractive"
+NO_ENGINE = "none"
+"""What a result says where tools alone made it."""
 _AUDIO = ("audio/mpeg", "audio/ogg", "audio/wav")
 """Which of several files of the same sound is embedded: the one that plays everywhere first."""
 
@@ -78,7 +80,7 @@ def page(
     *,
     brand: Brand,
     read: Callable[[Artifact], bytes],
-    description: str = "",
+    description: Mapping[Language, str] | None = None,
     made: datetime | None = None,
 ) -> str:
     """The page of a result.
@@ -87,7 +89,7 @@ def page(
         result: the envelope.
         brand: colours and name.
         read: the bytes of an artifact.
-        description: what the use case says of itself.
+        description: what the use case says of itself, by language.
         made: when it was made; now where it is not given.
     """
     output = cast("BaseModel | None", result.output)
@@ -107,7 +109,7 @@ def page(
         "pictures": _media(result.artifacts, "image", read)[:1],
         "sounds": _sounds(result.artifacts, read),
         "prompts": _prompts(result),
-        "literal": result.engine == EMBEDDED_ENGINE,
+        "origin": {EMBEDDED_ENGINE: "literal", NO_ENGINE: None}.get(result.engine, "generated"),
     }
     if isinstance(output, Publication):
         shared |= _publication(output, result, notes)
@@ -115,16 +117,19 @@ def page(
     else:
         name = "result.html.j2"
         made_blocks: list[Block] = blocks(output, result.citations, notes) if output is not None else []
-        shared |= {"title": result.use_case.replace("_", " ").capitalize(), "lead": description, "blocks": made_blocks}
+        said = {code: text for code, text in (description or {}).items() if text}
+        spoken = language if language in said else next(iter(said), language)
+        shared |= {"lead": said.get(spoken, ""), "lead_language": spoken, "blocks": made_blocks}
+        shared["title"] = result.use_case.replace("_", " ").capitalize()
     notes.add(result.citations if not notes.all else [])
-    return _templates().get_template(name).render(**shared, notes=notes.all)
+    return _templates().get_template(name).render(**shared, groups=by_document(notes.all))
 
 
 def language_of(output: BaseModel | None) -> Language:
     """The language an output is written in: what it says itself, else what its longest text is."""
     said = getattr(output, "language", None)
     if said in ("de", "en"):
-        return cast("Language", said)
+        return said
     texts = _texts(output.model_dump(mode="json") if output else None)
     return detect(max(texts, key=len, default=""))
 
@@ -200,12 +205,10 @@ def _texts(value: object) -> list[str]:
 def _templates() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    templates = Environment(
+    return Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters["groups"] = by_document
-    return templates

@@ -1,7 +1,7 @@
 """A result as people and programs read it: JSON, Markdown, plain text or an HTML page, and as files in a folder."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -9,11 +9,12 @@ from pydantic import BaseModel
 
 from agents.kit.readable import readable
 from agents.kit.result import Result
+from server.notes import of_input
 from server.settings import Brand
 from tools.base import Artifact, Citation
-from tools.language import detect
+from tools.language import Language, detect
 
-__all__ = ["FORMATS", "Format", "Show", "place"]
+__all__ = ["FORMATS", "Format", "Show", "place", "plain"]
 
 Format = Literal["text", "md", "json", "html"]
 FORMATS: tuple[Format, ...] = ("text", "md", "json", "html")
@@ -29,7 +30,7 @@ class Show:
     Args:
         path: the local file of an artifact.
         brand: colours and name of the HTML page.
-        describe: what a use case says of itself, by its name.
+        describe: what a use case says of itself, by its name and then by language.
         beside: texts lie in the same folder as the files they link to.
     """
 
@@ -38,7 +39,7 @@ class Show:
         path: Callable[[Artifact], Path],
         *,
         brand: Brand | None = None,
-        describe: Callable[[str], str] = str,
+        describe: Callable[[str], Mapping[Language, str]] = lambda name: {},
         beside: bool = False,
     ) -> None:
         self._path = path
@@ -76,10 +77,11 @@ class Show:
             body = body.replace(f"]({artifact.uri})", f"]({self._link(artifact)})")
         words = _WORDS[detect(body)]
         parts = [body]
-        if any(citation.title not in body for citation in result.citations):
+        cited = [citation for citation in result.citations if not of_input(citation)]
+        if any(citation.title not in body for citation in cited):
             lines = [
                 f"{number}. „{_one_line(citation.quote)}“ – {place(citation, words['page'])}"
-                for number, citation in enumerate(result.citations, 1)
+                for number, citation in enumerate(cited, 1)
             ]
             parts.append(f"## {words['sources']}\n\n" + "\n".join(lines))
         missing = [artifact for artifact in result.artifacts if f"({self._link(artifact)})" not in body]
