@@ -51,7 +51,10 @@ def parse(data: bytes, *, name: str, path: str, language: Language = "de") -> Pr
         name=name,
         language=front.language or language,
         description=front.description,
-        variables=front.variables,
+        variables={
+            name: variable.model_copy(update={"required": variable.required and name not in front.parameters})
+            for name, variable in front.variables.items()
+        },
         parameters=front.parameters,
         body=body,
         line=line,

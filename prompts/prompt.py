@@ -33,7 +33,8 @@ class FrontMatter(BaseModel):
     language: Language | None = Field(default=None, description="By default what the file name says: 'de', or 'en'.")
     variables: dict[Identifier, Variable] = Field(default_factory=dict)
     parameters: dict[Identifier, JsonValue] = Field(
-        default_factory=dict, description="Typed parameters for the engine, for example sentences, diversity."
+        default_factory=dict,
+        description="Typed parameters for the engine, for example sentences; the default of a variable of that name.",
     )
 
 

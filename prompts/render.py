@@ -40,6 +40,7 @@ def render(prompt: Prompt, values: Mapping[str, object]) -> str:
     Args:
         prompt: the template and its declared variables.
         values: one for each required variable; dates as `date` or ISO text, arrays and objects as JSON values.
+            What is left out takes the parameter of the same name.
 
     Raises:
         InvalidInput: a value is missing, undeclared, or of another type than declared.
@@ -130,6 +131,8 @@ def _compiled(body: str) -> "tuple[Template, frozenset[str]]":
 def _typed(prompt: Prompt, name: str, values: Mapping[str, object], *, bare: bool) -> object:
     variable = prompt.variables[name]
     value = values.get(name)
+    if value is None:
+        value = prompt.parameters.get(name)
     if value is None:
         if variable.required:
             raise InvalidInput(f"Prompt {prompt.name!r} got no {name!r}. Expected a value of type {variable.type!r}.")

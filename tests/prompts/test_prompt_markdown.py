@@ -3,6 +3,7 @@
 import pytest
 from inline_snapshot import snapshot
 
+from prompts import render
 from prompts.markdown import parse
 from tools.base import SetupError
 
@@ -45,6 +46,13 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read() -> None:
 
 def test_the_default_file_may_be_english() -> None:
     assert parse(GOOD.replace("variables", "language: en\nvariables").encode(), name="x", path="x.md").language == "en"
+
+
+def test_a_parameter_is_the_default_of_the_variable_of_its_name() -> None:
+    text = "---\ndescription: x\nvariables:\n  n: {type: integer}\nparameters: {n: 4}\n---\n{{ n }} Sätze\n"
+    prompt = parse(text.encode(), name="x", path="x.md")
+    assert not prompt.variables["n"].required
+    assert (render(prompt, {}), render(prompt, {"n": 2})) == ("4 Sätze", "2 Sätze")
 
 
 FAULTS = {

@@ -1,0 +1,42 @@
+// OpenAI's own JavaScript SDK: models, a chat, the same streamed, structured output, and errors.
+//   node openai.mjs <base url> <key>
+import OpenAI from "openai";
+
+const [baseURL, apiKey] = process.argv.slice(2);
+const client = new OpenAI({ baseURL, apiKey, maxRetries: 0 });
+const content = "Die Stadt hat ein neues Bad. Es öffnet am Montag. Der Eintritt kostet vier Euro.";
+const messages = [{ role: "user", content }];
+
+const models = [];
+for await (const model of client.models.list()) models.push(model.id);
+const whole = await client.chat.completions.create({ model: "summary", messages });
+const stream = client.chat.completions.stream({ model: "summary", messages, stream_options: { include_usage: true } });
+let pieces = 0;
+for await (const chunk of stream) pieces += chunk.choices[0]?.delta?.content ? 1 : 0;
+const streamed = await stream.finalChatCompletion();
+const structured = await client.chat.completions.create({ model: "summary", messages, response_format: { type: "json_object" } });
+const failed = {};
+for (const [name, call] of Object.entries({
+  model: () => client.chat.completions.create({ model: "sumary", messages }),
+  empty: () => client.chat.completions.create({ model: "summary", messages: [] }),
+  key: () => new OpenAI({ baseURL, apiKey: "pt-wrong", maxRetries: 0 }).models.list(),
+})) {
+  try {
+    await call();
+  } catch (error) {
+    failed[name] = { kind: error.constructor.name, status: error.status, message: error.message };
+  }
+}
+console.log(
+  JSON.stringify({
+    models,
+    text: whole.choices[0].message.content,
+    usage: whole.usage,
+    commit: whole.partitur.prompt_commit,
+    pieces,
+    streamed: streamed.choices[0].message.content,
+    streamedUsage: streamed.usage,
+    structured: JSON.parse(structured.choices[0].message.content),
+    failed,
+  }),
+);
