@@ -241,9 +241,9 @@ def _without_none(annotation: Any) -> Any:
 def _value(name: str, value: Any, field: FieldInfo) -> Any:
     """An option's value as the field takes it."""
     shape = _shape(field.annotation)
-    values = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
+    values = list(cast("tuple[Any, ...]", value)) if shape.repeated else [value]
     if shape.metavar != "JSON":
-        return list(values) if shape.repeated else value
+        return values if shape.repeated else values[0]
     try:
         parsed = [json.loads(one) for one in values]
     except ValueError as error:

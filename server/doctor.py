@@ -44,7 +44,9 @@ class _Worse(Exception):
 
     def __init__(self, said: str, todo: str, state: State = "warning") -> None:
         super().__init__(said)
-        self.said, self.todo, self.state = said, todo, state
+        self.said = said
+        self.todo = todo
+        self.state: State = state
 
 
 Look = Callable[[], Awaitable[str]]

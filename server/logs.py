@@ -1,9 +1,10 @@
 """Where the log of a process goes: to a file in the home for commands, to stderr for servers and on request."""
 
 import logging
-import os
 import sys
 from pathlib import Path
+
+from server.settings import quieten_fastmcp
 
 __all__ = ["LOG_FILE", "set_up"]
 
@@ -19,8 +20,7 @@ def set_up(home: Path, *, level: str, to_stderr: bool) -> None:
         level: debug, info, warning or error.
         to_stderr: also write there.
     """
-    # fastmcp would put its own handlers, and tracebacks in frames, in front of the user.
-    os.environ.setdefault("FASTMCP_LOG_ENABLED", "false")
+    quieten_fastmcp()
     handlers: list[logging.Handler] = [_Quiet(home / LOG_FILE, encoding="utf-8", delay=True)]
     if to_stderr:
         handlers.append(logging.StreamHandler(sys.stderr))

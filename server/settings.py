@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from tools.base import SetupError
 
-__all__ = ["Brand", "Settings", "load_settings", "unknown_variables"]
+__all__ = ["Brand", "Settings", "load_settings", "quieten_fastmcp", "unknown_variables"]
 
 
 class Brand(BaseModel):
@@ -27,7 +27,9 @@ class Settings(BaseSettings):
         env_prefix="PARTITUR_", toml_file="partitur.toml", extra="forbid", env_nested_delimiter="__", frozen=True
     )
 
-    home: Path = Field(default=Path(".partitur"), validate_default=True, description="Where data, keys and artifacts lie.")
+    home: Path = Field(
+        default=Path(".partitur"), validate_default=True, description="Where data, keys and artifacts lie."
+    )
     host: str = Field(default="127.0.0.1", description="Address that 'partitur serve' listens on.")
     port: int = Field(
         default=8642, ge=0, le=65535, description="Port that 'partitur serve' listens on; 0 = any free one."
@@ -86,6 +88,14 @@ def unknown_variables() -> list[str]:
         for name in os.environ
         if name.upper().startswith("PARTITUR_") and name.upper() not in known and not name.upper().startswith(nested)
     )
+
+
+def quieten_fastmcp() -> None:
+    """Keeps fastmcp from putting log handlers of its own, and tracebacks in frames, in front of the user.
+
+    It offers no other way than its variable, read when it is imported.
+    """
+    os.environ.setdefault("FASTMCP_LOG_ENABLED", "false")
 
 
 def load_settings(**given: object) -> Settings:
