@@ -10,7 +10,7 @@ from agents.extractive.question import asks_for, holds, is_question
 from tools.language import Language, grams, stems, tokens
 from tools.language.bm25 import BM25
 
-__all__ = ["rank", "worth"]
+__all__ = ["prior", "rank", "worth"]
 
 Vector = NDArray[np.float64]
 
@@ -21,9 +21,10 @@ _PASSAGE = 1.35
 _KIND = 0.35
 _BEFORE = 0.2
 _AFTER = 0.1
+_CONTEXT = 0.2
 # Judgement, not measurement: a question or a heading that repeats the words of the query does not answer it.
 _REPEATS = 0.6
-_LEADS = 0.3
+_LEADS = 0.6
 
 
 def worth(sentences: Sequence[Sentence], query: str, language: Language) -> Vector:
@@ -39,14 +40,15 @@ def worth(sentences: Sequence[Sentence], query: str, language: Language) -> Vect
     before, after = np.zeros(len(own)), np.zeros(len(own))
     before[1:] = np.where(same, by_grams[:-1], 0.0)
     after[:-1] = np.where(same, by_grams[1:], 0.0)
-    total = _GRAMS * by_grams + _STEMS * by_stems + _PASSAGE * _prior(sentences, query, language)
+    total = _GRAMS * by_grams + _STEMS * by_stems + _PASSAGE * prior(sentences, query, language)
     total += _BEFORE * before + _AFTER * after
+    total += _CONTEXT * _scaled(BM25([grams(sentence.context) for sentence in sentences]).scores(wanted_grams))
     if is_question(query, language):
         kind, asked = asks_for(query, language), frozenset(tokens(query))
         if kind is not None:
             total += _KIND * np.array([holds(kind, sentence.text, asked) for sentence in sentences], dtype=np.float64)
     else:
-        total += _LEADS / (1.0 + np.array([sentence.order for sentence in sentences], dtype=np.float64))
+        total += _LEADS * np.array([sentence.leads for sentence in sentences])
     return total - _REPEATS * np.array([not sentence.tells for sentence in sentences], dtype=np.float64)
 
 
@@ -55,16 +57,26 @@ def rank(sentences: Sequence[Sentence], query: str, language: Language) -> list[
     return [int(index) for index in np.argsort(-worth(sentences, query, language), kind="stable")]
 
 
-def _prior(sentences: Sequence[Sentence], query: str, language: Language) -> Vector:
-    """The score of each sentence's passage: the search's own, or ours where the passages carry none."""
-    given = np.array([sentence.passage.score for sentence in sentences], dtype=np.float64)
-    if len(given) and given.min() > 0:
-        return _scaled(given)
+def prior(sentences: Sequence[Sentence], query: str, language: Language) -> Vector:
+    """The score of each sentence's passage: the search's own, or ours where no passage carries one.
+
+    A passage without a score among others that have one, such as a quote somebody chose before, counts as the best one
+    of its document, or else as a middling one.
+    """
+    scores = np.array([sentence.passage.score for sentence in sentences], dtype=np.float64)
+    if len(scores) and scores.max() > 0:
+        by_document: dict[str, float] = {}
+        for sentence, score in zip(sentences, scores, strict=True):
+            name = sentence.passage.document
+            by_document[name] = max(by_document.get(name, 0.0), float(score))
+        middling = float(np.median(scores[scores > 0]))
+        known = [by_document[sentence.passage.document] or middling for sentence in sentences]
+        return _scaled(np.where(scores > 0, scores, known))
     sources = {sentence.source: sentence.passage for sentence in sentences}
     texts = [f"{passage.heading or ''} {passage.text}" for passage in sources.values()]
-    scores = _scaled(BM25([grams(text) for text in texts]).scores(grams(query)))
-    scores += _scaled(BM25([stems(text, language) for text in texts]).scores(stems(query, language)))
-    by_source = dict(zip(sources, scores / 2, strict=True))
+    own = _scaled(BM25([grams(text) for text in texts]).scores(grams(query)))
+    own += _scaled(BM25([stems(text, language) for text in texts]).scores(stems(query, language)))
+    by_source = dict(zip(sources, own / 2, strict=True))
     return np.array([by_source[sentence.source] for sentence in sentences], dtype=np.float64)
 
 

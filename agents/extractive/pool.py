@@ -18,6 +18,7 @@ _ITEM = re.compile(r"[-*+•–·▪◦](?: \[[ xX]\])?|\(?(?:\d{1,3}|[a-z])[.)]
 _HEADING = 120
 """Code points; a line without an end mark that is longer is prose."""
 _RULE = re.compile(r"[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\||\n|$)")
+_DIGIT = re.compile(r"\d")
 _ASKS = re.compile(r"""\?["'»«“”‘’)\]*_]*$""")
 
 
@@ -51,6 +52,12 @@ class Sentence:
         """It says something by itself: no heading, no question."""
         return self.form != "heading" and not self.asks
 
+    @property
+    def leads(self) -> float:
+        """1 at the very beginning of a document, less further down its first passage, half of that below a heading."""
+        heading = self.passage.heading
+        return (1.0 if heading is None or heading == self.passage.title else 0.5) / (1 + self.order)
+
     def cite(self, start: int = 0, end: int | None = None) -> Citation:
         """Cites it, or the code points from `start` to `end` of it."""
         return self.passage.cite(self.span.start + start, self.span.end if end is None else self.span.start + end)
@@ -71,7 +78,7 @@ def pool(passages: Sequence[Passage], language: Language) -> list[Sentence]:
             elif not head or "\n\n" in passage.text[last : span.start]:
                 head = text
             last = span.end
-            if form == "row" and _RULE.match(passage.text, passage.text.find("\n", span.end) + 1 or span.end):
+            if form == "row" and head == text and _is_head(passage.text, span):
                 continue  # the head of a table says something only together with a row
             start, end = passage.start + span.start, passage.start + span.end
             words = tuple(tokens(text))
@@ -83,6 +90,20 @@ def pool(passages: Sequence[Passage], language: Language) -> list[Sentence]:
             above = " ".join(part for part in (passage.title, passage.heading, head) if part and part != text)
             found.append(Sentence(passage, source, span, order, text, form, above))
     return found
+
+
+def _is_head(text: str, span: Span) -> bool:
+    """Whether the first row of a table names its columns: a rule follows, or a row with numbers where it has none."""
+    line = text.find("\n", span.end) + 1
+    if not line:
+        return False
+    end = text.find("\n", line)
+    following = text[line : end if end >= 0 else len(text)]
+    if _RULE.match(following):
+        return True
+    return (
+        following.lstrip().startswith("|") and not _DIGIT.search(text, *span) and _DIGIT.search(following) is not None
+    )
 
 
 def _form(text: str, span: Span) -> Form:

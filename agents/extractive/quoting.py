@@ -13,6 +13,7 @@ from agents.extractive.pool import Sentence
 from agents.extractive.question import Kind, asks_for, holds, is_question
 from agents.extractive.support import coverage
 from agents.extractive.terms import mentions
+from agents.extractive.topic import Topic
 from agents.extractive.values import Value
 from tools.base import Citation
 from tools.language import Language, tokens
@@ -27,8 +28,21 @@ _SHORT = 120
 """A text that may hold no more code points than this gets one short quote, such as a heading."""
 _ENOUGH = {"question": 0.72, "topic": 0.5, "summary": 0.0}
 """A further sentence joins a text only where it is worth this part of the best one."""
+_LIMITED = 2000
+"""A text that may hold no more code points than this is one paragraph, with a sentence for each `_ROOM` of them."""
+_ROOM = 200
 _SAME = 0.75
 """Likeness above which two sentences say the same."""
+_HELD = 0.7
+"""What a document's share of the topic counts beside the score of its best passage, when documents are compared."""
+_ON_TOPIC, _NEARLY, _FEW = 0.56, 0.48, 3
+"""A document joins a list where it fits this well beside the best one; the first few where they nearly do."""
+# Words that open a sentence which leans on the one before it.
+_LEANING = frozenset(
+    """er sie es dies diese dieser dieses dabei damit dazu dort hier daher deshalb außerdem zudem auch jedoch doch denn dann
+    he she it they this these those also however therefore then there""".split()
+)
+_WORD = re.compile(r"\w+")
 _CUT = re.compile(r"\s[–—-]\s|[:;,]\s")
 _UNITS: dict[str, re.Pattern[str]] = {
     "euro": re.compile(r"\s?(?:€|euro?\b|eur\b)", re.IGNORECASE),
@@ -52,6 +66,8 @@ class Quoter:
         self.everything = list(range(len(sentences)))
         self._query = query
         self._mode = "summary" if not query else "question" if is_question(query, language) else "topic"
+        # A question for no certain thing ("Was ändert sich …?") is met like a topic: what is on the matter answers it.
+        self._open = self._mode == "topic" or (self._mode == "question" and asks_for(query, language) is None)
         self._used: set[int] = set()
         self._values: set[tuple[int, int, int]] = set()
         self._headings: set[tuple[str, int]] = set()
@@ -68,13 +84,18 @@ class Quoter:
         """Quotes joined to a text of at most `longest` code points; empty where nothing fits."""
         if longest <= _SHORT:
             return self._short(scope, longest)
-        chosen = self._choose(scope, longest, about)
+        limited = longest < _LIMITED
+        chosen = self._choose(
+            scope, longest, about, count=min(max(1, longest // _ROOM), self.parameters.sentences) if limited else 0
+        )
         if self._mode != "question":
-            first = {self.sentences[index].source: at for at, index in reversed(list(enumerate(chosen)))}
-            chosen.sort(key=lambda index: (first[self.sentences[index].source], self.sentences[index].order))
+            # The documents in the order of their best sentence, and each in its own order.
+            first = {self.sentences[index].passage.document: at for at, index in reversed(list(enumerate(chosen)))}
+            chosen.sort(key=lambda index: (first[self.sentences[index].passage.document], self._place(index)))
         made = ""
         for at, index in enumerate(chosen):
-            made += (self._between(chosen[at - 1], index) if at else "") + self._take(index)
+            between = " " if limited else self._between(chosen[at - 1], index)
+            made += (between if at else "") + self._take(index)
         return made
 
     def single(self, scope: Sequence[int], wanted: int, *, longest: int) -> Iterator[Sequence[int]]:
@@ -82,8 +103,7 @@ class Quoter:
         if longest <= _SHORT:
             yield from [scope] * wanted
             return
-        count = self.parameters.model_copy(update={"sentences": wanted})
-        for index in self._choose(scope, longest * wanted, "", count=count.sentences, each=longest):
+        for index in self._choose(scope, longest * wanted, "", count=wanted, each=longest):
             yield [index]
 
     def groups(self, scope: Sequence[int]) -> list[list[int]]:
@@ -99,9 +119,13 @@ class Quoter:
             groups = list(by_heading.values())
         if not self._query or not groups:
             return groups
-        best = [float(self.worth[group].max()) for group in groups]
-        order = sorted(range(len(groups)), key=lambda at: (-best[at], at))
-        return [groups[at] for at in order if best[at] >= 0.5 * max(best) and self._on_topic(groups[at])]
+        scores = answer.prior(self.sentences, self._query, self.language)
+        held = [self._topic.held_by(self._material(group)) for group in groups]
+        most = max(*held, 1e-9)
+        fit = [float(scores[group].max()) + _HELD * part / most for group, part in zip(groups, held, strict=True)]
+        order = sorted(range(len(groups)), key=lambda at: (-fit[at], at))
+        least = [_ON_TOPIC if place >= _FEW else _NEARLY for place in range(len(groups))]
+        return [groups[at] for place, at in enumerate(order) if fit[at] >= least[place] * fit[order[0]]]
 
     def about(
         self, said: Sequence[str], scope: Sequence[int], *, form: str = "", least: float = 0.01, most: int = 5
@@ -172,6 +196,8 @@ class Quoter:
         """What each sentence is worth for the task: at most 1, that of the best; never below 0."""
         if self._query:
             worth = np.maximum(answer.worth(self.sentences, self._query, self.language), 0.0)
+            if self._open:
+                worth *= [self._held(index) for index in self.everything]
             return worth / max(float(worth.max(initial=0.0)), 1e-12)
         return summary.worth(self.sentences, self._like, position=self.parameters.position)
 
@@ -191,7 +217,9 @@ class Quoter:
         best = max((worth[index] for index in fits), default=0.0)
         fits = [index for index in fits if worth[index] >= _ENOUGH[self._mode] * best]
         wanted = count or self.parameters.sentences
-        order = summary.choose(worth, self._like, wanted * 4, diversity=self.parameters.diversity, allowed=fits)
+        # With a query, worth says what to quote; likeness only keeps repetition out.
+        diversity = self.parameters.diversity * (1.0 if self._mode == "summary" else 0.4)
+        order = summary.choose(worth, self._like, wanted * 4, diversity=diversity, allowed=fits)
         chosen: list[int] = []
         room = longest
         for index in order:
@@ -264,10 +292,38 @@ class Quoter:
             return "\n\n"
         return " " if one.finished and other.form == "prose" else "\n"
 
-    def _on_topic(self, group: Sequence[int]) -> bool:
+    def _place(self, index: int) -> int:
+        sentence = self.sentences[index]
+        return sentence.passage.start + sentence.span.start
+
+    @cached_property
+    def _topic(self) -> Topic:
+        documents: dict[str, list[int]] = {}
+        for index in self.everything:
+            documents.setdefault(self.sentences[index].passage.document, []).append(index)
+        return Topic(self._query, [self._material(group) for group in documents.values()], self.language)
+
+    def _material(self, group: Sequence[int]) -> str:
+        """All that the passages of some sentences say."""
         sources = {self.sentences[index].source: self.sentences[index].passage for index in group}
-        said = " ".join(f"{passage.title} {passage.heading or ''} {passage.text}" for passage in sources.values())
-        return coverage(self._query, said, self.language) >= 0.5
+        return " ".join(f"{passage.title} {passage.heading or ''} {passage.text}" for passage in sources.values())
+
+    def _held(self, index: int) -> float:
+        """What a sentence keeps of its worth: less where it, its headings and its neighbours are off the topic."""
+        sentence = self.sentences[index]
+        near = [
+            0.5 * self._topic.held_by(self.sentences[other].text)
+            for other in (index - 1, index + 1)
+            if 0 <= other < len(self.sentences) and self.sentences[other].source == sentence.source
+        ]
+        above = (
+            0.7 * self._topic.held_by(sentence.passage.heading or ""),
+            0.6 * self._topic.held_by(sentence.passage.title),
+        )
+        held = max(self._topic.held_by(sentence.text), *above, *near)
+        opening = _WORD.match(sentence.text)
+        leans = opening is not None and opening.group().casefold() in _LEANING
+        return (0.3 + 0.7 * held) * (0.85 if leans else 1.0)
 
 
 _KINDS: dict[str, tuple[Kind, ...]] = {

@@ -12,7 +12,7 @@ from agents.extractive.question import asks_for, holds, is_question
 from tools.language import Language, grams, stems, tokens
 from tools.language.analysis import is_function_word
 
-__all__ = ["coverage", "support"]
+__all__ = ["Terms", "coverage", "matches", "support", "terms", "topic_words"]
 
 # Of a logistic function, fitted on half of the XQuAD questions, German and English, each once with and once without the
 # passage that answers it: an answer is as likely right as wrong at .5.
@@ -46,7 +46,7 @@ def support(query: str, sentences: Sequence[Sentence], worth: NDArray[np.float64
 
     `sentences` are those of all passages found, `worth` how well each answers; both as `answer.worth` takes and gives them.
     """
-    words = _content(query, language)
+    words = topic_words(query, language)
     if not words or not sentences:
         return 0.0
     if not is_question(query, language):
@@ -61,8 +61,8 @@ def support(query: str, sentences: Sequence[Sentence], worth: NDArray[np.float64
     wanted = grams(query)
     return _logistic(
         _BIAS
-        + _PASSAGE * _mean(words, _terms(around, language))
-        + _SENTENCE * _mean(words, _terms(f"{best.context} {best.text}", language))
+        + _PASSAGE * _mean(words, terms(around, language))
+        + _SENTENCE * _mean(words, terms(f"{best.context} {best.text}", language))
         + _PASSAGE_GRAMS * _share(wanted, around)
         + _SENTENCE_GRAMS * _share(wanted, best.text)
         + _STANDS_OUT * far
@@ -71,8 +71,8 @@ def support(query: str, sentences: Sequence[Sentence], worth: NDArray[np.float64
 
 def coverage(query: str, text: str, language: Language) -> float:
     """The part, 0 to 1, of the content words of `query` that `text` holds; a compound that holds one counts in part."""
-    words = _content(query, language)
-    return _mean(words, _terms(text, language)) if words else 0.0
+    words = topic_words(query, language)
+    return _mean(words, terms(text, language)) if words else 0.0
 
 
 def _topic(words: Mapping[str, str], sentences: Sequence[Sentence], language: Language) -> float:
@@ -81,31 +81,32 @@ def _topic(words: Mapping[str, str], sentences: Sequence[Sentence], language: La
     # Longer words say more about what a topic is.
     weights = np.array([min(len(word), 12) for word in words], dtype=np.float64)
     weights /= weights.sum()
-    found = np.array([_matches(words, _terms(text, language)) for text in texts])
+    found = np.array([matches(words, terms(text, language)) for text in texts])
     best = float((found @ weights).max())
     together = float(found.max(axis=0) @ weights)
     return _logistic(_TOPIC_BIAS + _TOPIC_BEST * best + _TOPIC_ALL * together)
 
 
-def _content(query: str, language: Language) -> dict[str, str]:
+def topic_words(query: str, language: Language) -> dict[str, str]:
     """The words of a query that say what it is about, with their stems; all of them where none does."""
     words = list(dict.fromkeys(tokens(query)))
     content = [word for word in words if not is_function_word(word) and word not in _ASKING]
     return {word: stems(word, language)[0] for word in content or words}
 
 
-def _terms(text: str, language: Language) -> Terms:
+def terms(text: str, language: Language) -> Terms:
+    """What `matches` looks words up in."""
     return frozenset(stems(text, language)), frozenset(tokens(text))
 
 
-def _mean(words: Mapping[str, str], terms: Terms) -> float:
-    found = _matches(words, terms)
+def _mean(words: Mapping[str, str], held: Terms) -> float:
+    found = matches(words, held)
     return sum(found) / len(found)
 
 
-def _matches(words: Mapping[str, str], terms: Terms) -> list[float]:
+def matches(words: Mapping[str, str], held: Terms) -> list[float]:
     """For each word how well a text holds it, 0 to 1."""
-    stemmed, plain = terms
+    stemmed, plain = held
     return [1.0 if stem in stemmed else _likest(word, plain) for word, stem in words.items()]
 
 
