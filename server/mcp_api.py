@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextvars
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,7 @@ import mcp_types
 from fastmcp import FastMCP
 from fastmcp.server.dependencies import get_access_token, get_context
 from fastmcp.tools import Tool, ToolResult
+from opentelemetry.context import attach, get_current
 from pydantic import PrivateAttr
 
 from agents.kit import Event, Result, StepFinished, StepStarted, UseCase, readable, validated
@@ -118,7 +120,8 @@ class _UseCaseTool(Tool):
         """Asks, and tells of each step as it begins and ends."""
         given = validated(self._use_case.input, arguments)
         events: asyncio.Queue[Event | None] = asyncio.Queue()
-        asked = asyncio.ensure_future(self._house.ask(self._use_case, given, caller=caller, listen=events.put_nowait))
+        work = self._house.ask(self._use_case, given, caller=caller, listen=events.put_nowait)
+        asked = asyncio.create_task(work, context=_own_context())
         asked.add_done_callback(lambda _: events.put_nowait(None))
         context, count = get_context(), 0
         try:
@@ -154,6 +157,13 @@ class _UseCaseTool(Tool):
             mime_type=artifact.media_type,
             size=artifact.size,
         )
+
+
+def _own_context() -> contextvars.Context:
+    """A context that keeps the trace and leaves the MCP request behind: tools inside the run are not asked over its wire."""
+    own = contextvars.Context()
+    own.run(attach, get_current())
+    return own
 
 
 def _failure(error: PartiturError) -> ToolResult:
