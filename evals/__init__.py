@@ -1,0 +1,1 @@
+"""Judges: they receive an open house and ask it."""
