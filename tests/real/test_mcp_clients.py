@@ -16,6 +16,7 @@ from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
 from fastmcp.exceptions import ToolError
 from mcp.client.session import ClientSession
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.shared.exceptions import MCPError
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +59,7 @@ async def test_a_wrong_argument_and_a_wrong_key_are_told(served: Any) -> None:
     async with over_http(served.url) as client:
         with pytest.raises(ToolError, match="'text' does not fit"):
             await client.call_tool("summary", {"text": ""})
-    with pytest.raises(Exception, match="401"):
+    with pytest.raises(MCPError, match="error response"):
         async with over_http(served.url, "pt-wrong"):
             pass
 
@@ -102,7 +103,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 async def test_a_tool_server_runs_alone_over_http_behind_the_same_keys(tables: str) -> None:
     async with over_http(tables) as client:
         assert await client.list_tools()
-    with pytest.raises(Exception, match="401"):
+    with pytest.raises(MCPError, match="error response"):
         async with over_http(tables, "pt-wrong"):
             pass
 
