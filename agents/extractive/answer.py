@@ -25,6 +25,7 @@ _CONTEXT = 0.2
 # Judgement, not measurement: a question or a heading that repeats the words of the query does not answer it.
 _REPEATS = 0.6
 _LEADS = 0.6
+_SCRAP = 0.3
 
 
 def worth(sentences: Sequence[Sentence], query: str, language: Language) -> Vector:
@@ -49,6 +50,7 @@ def worth(sentences: Sequence[Sentence], query: str, language: Language) -> Vect
             total += _KIND * np.array([holds(kind, sentence.text, asked) for sentence in sentences], dtype=np.float64)
     else:
         total += _LEADS * np.array([sentence.leads for sentence in sentences])
+    total -= _SCRAP * np.array([not sentence.whole for sentence in sentences], dtype=np.float64)
     return total - _REPEATS * np.array([not sentence.tells for sentence in sentences], dtype=np.float64)
 
 

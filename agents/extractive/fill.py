@@ -6,6 +6,7 @@ from typing import cast
 from pydantic import JsonValue
 
 from agents.extractive import schema as shape
+from agents.extractive.properties import nearest
 from agents.extractive.quoting import Quoter
 from agents.extractive.schema import Schema
 from agents.extractive.values import denies, read
@@ -15,6 +16,8 @@ __all__ = ["fill"]
 
 _FORMS = {"date": "date", "time": "time", "date-time": "date-time", "email": "email", "uri": "uri", "url": "uri"}
 _DEEPEST = 12
+_TRIED = 6
+"""Sentences that a value is looked for in."""
 _ANY = 1 << 30
 """Stands for no limit."""
 
@@ -162,16 +165,16 @@ class _Filler:
         return int(value) if isinstance(value, float) and value.is_integer() else value
 
     def _value(self, form: str, schema: Schema, name: str, scope: Sequence[int]) -> JsonValue | _Nothing:
-        for index in self._quoter.about(_said(name, schema), scope, form=form):
+        for index in self._quoter.about(_said(name, schema), scope, form=form)[:_TRIED]:
             sentence = self._quoter.sentences[index]
             found = [value for value in read(form, sentence.text, self._quoter.language) if _fits(value.value, schema)]
-            for value in self._quoter.nearest(found, index, _said(name, schema), form):
+            for value in nearest(found, sentence.text, _said(name, schema), self._quoter.language):
                 if self._quoter.take_value(index, value.start, value.end):
                     return value.value
         return _NOTHING
 
     def _boolean(self, schema: Schema, name: str, scope: Sequence[int]) -> JsonValue | _Nothing:
-        for index in self._quoter.about(_said(name, schema), scope, least=0.6):
+        for index in self._quoter.about(_said(name, schema), scope, least=0.6)[:_TRIED]:
             sentence = self._quoter.sentences[index]
             if sentence.tells and self._quoter.take_value(index, 0, len(sentence.text), shared=True):
                 return not denies(sentence.text)
@@ -181,7 +184,7 @@ class _Filler:
         if len(choices) == 1:
             return cast("JsonValue", choices[0])
         named = {str(choice): shape.words(str(choice), {}) for choice in choices if isinstance(choice, str)}
-        for index in self._quoter.about((said,), scope, least=0.0, most=12):
+        for index in self._quoter.about((said,), scope, least=0.0)[: 2 * _TRIED]:
             fitting = [choice for choice, words in named.items() if self._quoter.says(index, words)]
             if len(fitting) == 1 and self._quoter.take_value(index, 0, 0, shared=True):
                 return fitting[0]

@@ -53,6 +53,11 @@ class Sentence:
         return self.form != "heading" and not self.asks
 
     @property
+    def whole(self) -> bool:
+        """It is no scrap of running text, such as a line of a column that a PDF tore apart."""
+        return self.form != "prose" or self.finished or self.asks
+
+    @property
     def leads(self) -> float:
         """1 at the very beginning of a document, less further down its first passage, half of that below a heading."""
         heading = self.passage.heading

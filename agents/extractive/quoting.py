@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from agents.extractive import answer, summary
 from agents.extractive.parameters import Parameters
 from agents.extractive.pool import Sentence
-from agents.extractive.question import Kind, asks_for, holds, is_question
+from agents.extractive.properties import speaking_of
+from agents.extractive.question import asks_for, is_question
 from agents.extractive.support import coverage
 from agents.extractive.terms import mentions
 from agents.extractive.topic import Topic
-from agents.extractive.values import Value
 from tools.base import Citation
-from tools.language import Language, tokens
+from tools.language import Language
 
 __all__ = ["Mark", "Quoter"]
 
@@ -33,24 +33,9 @@ _LIMITED = 2000
 _ROOM = 200
 _SAME = 0.75
 """Likeness above which two sentences say the same."""
-_HELD = 0.7
-"""What a document's share of the topic counts beside the score of its best passage, when documents are compared."""
-_ON_TOPIC, _NEARLY, _FEW = 0.56, 0.48, 3
+_ON_TOPIC, _NEARLY, _FEW = 0.42, 0.36, 3
 """A document joins a list where it fits this well beside the best one; the first few where they nearly do."""
-# Words that open a sentence which leans on the one before it.
-_LEANING = frozenset(
-    """er sie es dies diese dieser dieses dabei damit dazu dort hier daher deshalb außerdem zudem auch jedoch doch denn dann
-    he she it they this these those also however therefore then there""".split()
-)
-_WORD = re.compile(r"\w+")
 _CUT = re.compile(r"\s[–—-]\s|[:;,]\s")
-_UNITS: dict[str, re.Pattern[str]] = {
-    "euro": re.compile(r"\s?(?:€|euro?\b|eur\b)", re.IGNORECASE),
-    "prozent": re.compile(r"\s?(?:%|prozent\b|percent\b)", re.IGNORECASE),
-}
-_MONEY = "fee fees price cost costs amount charge gebühr gebühren preis kosten betrag euro eur entgelt"
-_SHARE = "percent percentage prozent share anteil"
-_UNIT_OF = {**dict.fromkeys(_MONEY.split(), "euro"), **dict.fromkeys(_SHARE.split(), "prozent")}
 
 
 class Quoter:
@@ -119,55 +104,23 @@ class Quoter:
             groups = list(by_heading.values())
         if not self._query or not groups:
             return groups
-        scores = answer.prior(self.sentences, self._query, self.language)
-        held = [self._topic.held_by(self._material(group)) for group in groups]
-        most = max(*held, 1e-9)
-        fit = [float(scores[group].max()) + _HELD * part / most for group, part in zip(groups, held, strict=True)]
+        fit = [self._topic.fit(group) for group in groups]
         order = sorted(range(len(groups)), key=lambda at: (-fit[at], at))
         least = [_ON_TOPIC if place >= _FEW else _NEARLY for place in range(len(groups))]
         return [groups[at] for place, at in enumerate(order) if fit[at] >= least[place] * fit[order[0]]]
 
-    def about(
-        self, said: Sequence[str], scope: Sequence[int], *, form: str = "", least: float = 0.01, most: int = 5
-    ) -> list[int]:
-        """The sentences that speak of what a property says about itself, the best first.
-
-        Where the property says nothing that a sentence mentions, the sentence that answers a question for a thing of
-        this form may do.
-        """
-        asked = asks_for(self._query, self.language) if self._mode == "question" else None
-        fits = _KINDS.get(form, ())
-        scores: list[tuple[float, int]] = []
-        for index in scope:
-            sentence = self.sentences[index]
-            in_text = max((mentions(words, sentence.text, self.language) for words in said), default=0.0)
-            above = max((mentions(words, sentence.context, self.language) for words in said), default=0.0)
-            answers = (
-                asked in fits and self.worth[index] >= 0.85 and holds(asked, sentence.text, self._asked)
-                if asked
-                else False
-            )
-            if max(in_text, above) >= least or answers:
-                scores.append((1.5 * in_text + 0.5 * above + float(self.worth[index]) + answers, index))
-        scores.sort(key=lambda pair: (-pair[0], pair[1]))
-        return [index for _, index in scores[:most]]
-
-    def nearest(self, found: Sequence[Value], index: int, said: Sequence[str], form: str) -> list[Value]:
-        """`found` with the values first that stand by the unit or the words a property names."""
-        text = self.sentences[index].text
-        named = {word for words in said for word in tokens(words)}
-        units = {_UNIT_OF[word] for word in named if word in _UNIT_OF} if form == "number" else set[str]()
-        places = [
-            word.start()
-            for word in re.finditer(r"\w+", text)
-            if any(mentions(name, word.group(), self.language) for name in named)
-        ]
-
-        def distance(value: Value) -> tuple[int, int]:
-            has_unit = any(_UNITS[unit].match(text, value.end) for unit in units)
-            return (0 if has_unit else 1, min((abs(value.start - place) for place in places), default=value.start))
-
-        return sorted(found, key=distance)
+    def about(self, said: Sequence[str], scope: Sequence[int], *, form: str = "", least: float = 0.01) -> list[int]:
+        """The sentences that speak of what a property says about itself, the best first."""
+        return speaking_of(
+            said,
+            self.sentences,
+            scope,
+            worth=self.worth,
+            query=self._query,
+            language=self.language,
+            form=form,
+            least=least,
+        )
 
     def take_value(self, index: int, start: int, end: int, *, shared: bool = False) -> bool:
         """Cites the sentence a value was read from; false where another value was read from the same place."""
@@ -188,16 +141,12 @@ class Quoter:
         return summary.likeness(self.sentences, self.language)
 
     @cached_property
-    def _asked(self) -> frozenset[str]:
-        return frozenset(tokens(self._query))
-
-    @cached_property
     def worth(self) -> Vector:
         """What each sentence is worth for the task: at most 1, that of the best; never below 0."""
         if self._query:
             worth = np.maximum(answer.worth(self.sentences, self._query, self.language), 0.0)
             if self._open:
-                worth *= [self._held(index) for index in self.everything]
+                worth *= self._topic.keeps()
             return worth / max(float(worth.max(initial=0.0)), 1e-12)
         return summary.worth(self.sentences, self._like, position=self.parameters.position)
 
@@ -298,37 +247,4 @@ class Quoter:
 
     @cached_property
     def _topic(self) -> Topic:
-        documents: dict[str, list[int]] = {}
-        for index in self.everything:
-            documents.setdefault(self.sentences[index].passage.document, []).append(index)
-        return Topic(self._query, [self._material(group) for group in documents.values()], self.language)
-
-    def _material(self, group: Sequence[int]) -> str:
-        """All that the passages of some sentences say."""
-        sources = {self.sentences[index].source: self.sentences[index].passage for index in group}
-        return " ".join(f"{passage.title} {passage.heading or ''} {passage.text}" for passage in sources.values())
-
-    def _held(self, index: int) -> float:
-        """What a sentence keeps of its worth: less where it, its headings and its neighbours are off the topic."""
-        sentence = self.sentences[index]
-        near = [
-            0.5 * self._topic.held_by(self.sentences[other].text)
-            for other in (index - 1, index + 1)
-            if 0 <= other < len(self.sentences) and self.sentences[other].source == sentence.source
-        ]
-        above = (
-            0.7 * self._topic.held_by(sentence.passage.heading or ""),
-            0.6 * self._topic.held_by(sentence.passage.title),
-        )
-        held = max(self._topic.held_by(sentence.text), *above, *near)
-        opening = _WORD.match(sentence.text)
-        leans = opening is not None and opening.group().casefold() in _LEANING
-        return (0.3 + 0.7 * held) * (0.85 if leans else 1.0)
-
-
-_KINDS: dict[str, tuple[Kind, ...]] = {
-    "number": ("number", "money"),
-    "date": ("date",),
-    "time": ("date",),
-    "date-time": ("date",),
-}
+        return Topic(self._query, self.sentences, self.language)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tools.language import Language, tokens
 
-__all__ = ["Value", "denies", "read"]
+__all__ = ["Value", "denies", "is_month", "read"]
 
 
 class Value(NamedTuple):
@@ -138,6 +138,11 @@ def read(form: str, sentence: str, language: Language) -> Iterator[Value]:
 def denies(sentence: str) -> bool:
     """Whether the sentence says no."""
     return not _DENIAL.isdisjoint(tokens(sentence))
+
+
+def is_month(word: str) -> bool:
+    """Whether a word, case folded, names a month in German or English."""
+    return word in _MONTHS
 
 
 def _dates(sentence: str) -> Iterator[Value]:
