@@ -80,7 +80,7 @@ def partitur(ctx: click.Context, home: Path | None, verbose: bool) -> None:
     First steps:
       partitur demo                               make a newsletter from the sample documents
       partitur list                               see the use cases
-      partitur run answer "Was kostet ein Hund?"  ask one
+      partitur run answer "Was kostet …?"         ask one
       partitur serve                              offer them as OpenAI models and MCP tools
     """
     ctx.obj = Globals(home, verbose)

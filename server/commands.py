@@ -163,7 +163,7 @@ def _fill(data: dict[str, Any], text: str, free: str | None, file: BinaryIO | No
     if free is not None:
         data[text] = free
     if file is not None:
-        data[text] = read_text(file, file.name)
+        data[text] = read_text(file, _name(file))
     elif data.get(text) == "-":
         data[text] = read_text(sys.stdin.buffer, "stdin")
 
@@ -171,19 +171,23 @@ def _fill(data: dict[str, Any], text: str, free: str | None, file: BinaryIO | No
 def _json(file: BinaryIO | None) -> dict[str, Any]:
     if file is None:
         return {}
-    text = read_text(file, file.name)
+    name, text = _name(file), read_text(file, _name(file))
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(
-            f"{file.name} is not JSON: {error}. Expected an object.", hint="Correct the JSON and send it again."
+            f"{name} is not JSON: {error}. Expected an object.", hint="Correct the JSON and send it again."
         ) from None
     if not isinstance(data, dict):
         raise InvalidInput(
-            f"{file.name} holds a JSON {type(data).__name__}. Expected an object with the fields of the input.",
+            f"{name} holds a JSON {type(data).__name__}. Expected an object with the fields of the input.",
             hint='Put the fields in braces: {"field": value}.',
         )
     return cast("dict[str, Any]", data)
+
+
+def _name(file: BinaryIO) -> str:
+    return str(getattr(file, "name", "stdin")).strip("<>")
 
 
 def _option(name: str, field: FieldInfo) -> click.Option:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["SAMPLE", "TOPIC", "demo_command"]
 
 SAMPLE = Path(__file__).parent.parent / "examples" / "birkenfurt"
-TOPIC = "Was sich 2027 in Birkenfurt ändert"
-_QUESTION = "Was kostet die Hundesteuer?"
+TOPIC = "Wärmeplanung und Klimaschutz"
+_QUESTION = "Was kostet ein Bewohnerparkausweis?"
 
 
 def demo_command(settings: Settings, *, topic: str | None, out: Path, quiet: bool) -> int:

@@ -19,7 +19,7 @@ def fail(error: Exception, arguments: list[str]) -> int:
     """
     from server.names import intruders
 
-    for intruder in intruders():  # whatever failed, this is why
+    for intruder in intruders(deep=isinstance(error, ImportError | AttributeError)):  # whatever failed, this is why
         return _two_lines(intruder.message, intruder.hint, 2)
     from tools.base import InvalidInput, NeedsModel, NoReliableSource, PartiturError, SetupError
 
@@ -36,7 +36,7 @@ def fail(error: Exception, arguments: list[str]) -> int:
         if verbose:
             traceback.print_exception(error)
         return _two_lines(f"{what}{error.strerror or error}.", "Check the path and the rights on it.", 1)
-    where = _logged(error, arguments)  # with --verbose the log goes to stderr too
+    where = _logged(error)  # with --verbose the log goes to stderr too
     print(f"Unexpected error: {type(error).__name__}: {error}. {where}", file=sys.stderr)
     return 1
 
@@ -56,10 +56,10 @@ def _two_lines(message: str, hint: str, code: int) -> int:
     return code
 
 
-def _logged(error: Exception, arguments: list[str]) -> str:
+def _logged(error: Exception) -> str:
     """Writes the traceback to the log; says where it is."""
     files = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.FileHandler)]
     if not files:
         return "Run it again with --verbose to see where."
-    log.error("'partitur %s' failed", " ".join(arguments[:2]), exc_info=error)
+    log.error("The command failed", exc_info=error)
     return f"The log is {files[0].baseFilename!r}; --verbose shows it here."

@@ -32,26 +32,34 @@ class Intruder:
         )
 
 
-def intruders(root: Path | None = None) -> list[Intruder]:
-    """Our names that are not ours, each with who has taken it. `root` is the folder our own packages lie in."""
+def intruders(root: Path | None = None, *, deep: bool = True) -> list[Intruder]:
+    """Our names that are not ours, each with who has taken it.
+
+    Args:
+        root: the folder our own packages lie in.
+        deep: also look for distributions that have put files into our very folders.
+    """
     root = (root or Path(__file__).parent.parent).resolve()
-    found: list[Intruder] = []
+    found: list[tuple[str, Path]] = []
     for name in NAMES:
         spec = PathFinder.find_spec(name)
         place = Path(spec.origin).parent if spec and spec.origin else None
         if place is not None and place.resolve().parent != root:
-            found.append(Intruder(name, str(place), _owner(name)))
+            found.append((name, place))
+    if not found and not deep:
+        return []
+    owners = _owners()
     if not found:
-        found = [Intruder(name, str(root / name), owner) for name in NAMES if (owner := _owner(name))]
-    return found
+        found = [(name, root / name) for name in NAMES if name in owners]
+    return [Intruder(name, str(place), owners.get(name)) for name, place in found]
 
 
-def _owner(name: str) -> str | None:
-    """The distribution besides ours that installs files under `name`."""
+def _owners() -> dict[str, str]:
+    """Distributions besides ours that install files under our names."""
+    owners: dict[str, str] = {}
     for distribution in distributions():
-        told = distribution.metadata["Name"]
-        if told == "partitur":
-            continue
-        if any(file.parts[0] == name and len(file.parts) > 1 for file in distribution.files or ()):
-            return told
-    return None
+        record = "\n" + (distribution.read_text("RECORD") or "")
+        for name in NAMES:
+            if f"\n{name}/" in record and distribution.metadata["Name"] != "partitur":
+                owners[name] = distribution.metadata["Name"]
+    return owners
