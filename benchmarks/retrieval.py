@@ -144,7 +144,7 @@ async def _tune(
     results: list[tuple[float, float, float, tuple[float, ...]]] = []
     grid = ((0.0, 0.5, 1.0, 2.0), (0.0, 0.3, 0.5, 0.7), (1.0,), (0.4, 0.6, 0.8, 1.0), (0.0, 0.4, 0.8, 1.2))
     for weights in itertools.product(*grid):
-        named = dict(zip(COLUMNS, weights, strict=True))
+        named: dict[str, float] = dict(zip(COLUMNS, weights, strict=True))
         values: list[tuple[float, float, float]] = []
         for question, columns in held:
             total: dict[str, float] = {}

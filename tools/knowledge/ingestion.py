@@ -21,9 +21,8 @@ from tools.knowledge.store import Store, Stored, text_of
 
 __all__ = ["Ingestion"]
 
-_BATCH = 200  # documents
+_BATCH = 500  # documents
 _BATCH_CHARS = 2_000_000
-_OPTIMIZE = 5_000  # documents after which the index takes in what is new
 _NAMED = 100  # problems and ids a report names one by one
 _SENT = "sent:"  # before the name of a document that came without a path
 
@@ -82,7 +81,7 @@ class Ingestion:
         await self._remove(paths)
         if self._written or self._report.removed:
             await self._progress("indexing")
-            await self._store.optimize()
+            await self._store.tend()
         for (name, reason), count in self._skips.most_common(_NAMED):
             times = f" ({count} records)" if count > 1 else ""
             self._report.skipped.append(Problem(name=name, reason=reason + times))
@@ -191,9 +190,7 @@ class Ingestion:
             else:
                 self._report.read += item.documents
         self._report.documents.extend(item.id for item in stored[: _NAMED - len(self._report.documents)])
-        before, self._written = self._written, self._written + len(stored)
-        if before // _OPTIMIZE != self._written // _OPTIMIZE:
-            await self._store.optimize()
+        self._written += len(stored)
 
     async def _named(self, batch: Sequence[_Read]) -> list[Stored]:
         """Gives each document its id: the readable one, or a marked one where another document has it already."""

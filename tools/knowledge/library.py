@@ -106,7 +106,7 @@ class Library:
         async with self._alone(None):
             deleted = await store.drop_documents(caller, ids)
             if deleted:
-                await store.optimize()
+                await store.tend(compact=True)
         return Deleted(deleted=deleted, missing=[name for name in ids if name not in deleted])
 
     async def _opened(self) -> "Store":

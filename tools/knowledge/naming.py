@@ -18,10 +18,12 @@ def document_id(path: str, record: str = "") -> str:
     """
     name = f"{path}/{record.replace('/', '-')}" if record else path
     spelled = unicodedata.normalize("NFC", name).translate(_SPELLED)
-    plain = unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
+    bare = "".join(char for char in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(char))
+    plain = bare.encode("ascii", "ignore").decode()
     slug = _RUNS.sub("-", _OTHER.sub("-", plain))
     slug = "/".join(part.strip("-") or "x" for part in slug.split("/") if part.strip("."))
-    return slug if 0 < len(slug) <= 200 else with_mark(slug[:180] or "document", name)
+    whole = len(plain) == len(bare) and 0 < len(slug) <= 200
+    return slug if whole else with_mark(slug[:180].lstrip(".") or "document", name)
 
 
 def with_mark(slug: str, name: str) -> str:

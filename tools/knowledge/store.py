@@ -12,6 +12,7 @@ from lancedb import index as lance_index
 from lancedb import query as lance_query
 
 from tools.base import Caller
+from tools.knowledge.aside import tend_aside
 from tools.knowledge.prepared import Prepared
 from tools.knowledge.ranking import COLUMNS
 
@@ -74,6 +75,10 @@ _CHUNKS = pa.schema(
     ]
 )
 _SHOWN = ("document", "title", "title_start", "heading", "heading_start", "page", "start", "end", "text")
+_INDEX_CACHE, _METADATA_CACHE = 128_000_000, 32_000_000  # bytes; LanceDB's own limits are gigabytes
+_BUILD_MEMORY = 256  # MiB
+_SMALL = 3_000  # chunks that are tended in the same process
+_WAITING, _WAITING_SHARE = 300, 0.02  # chunks outside of the indices that a search may have to read
 _PRUNE = timedelta(hours=1)  # versions that a search under way may still read
 
 
@@ -90,7 +95,8 @@ class Stored:
 class Store:
     """All statements that touch the tables. Every one of them is bound to the caller's tenant."""
 
-    def __init__(self, files: Any, documents: Any, chunks: Any) -> None:  # Any: lancedb has no types
+    def __init__(self, home: Path, files: Any, documents: Any, chunks: Any) -> None:  # Any: lancedb has no types
+        self._home = home
         self._files = files
         self._documents = documents
         self._chunks = chunks
@@ -98,14 +104,16 @@ class Store:
     @classmethod
     async def open(cls, home: Path) -> "Store":
         """Opens the store, and makes it when it is not there. Each read sees what other processes have written."""
-        db = await lancedb.connect_async(home / "lance", read_consistency_interval=timedelta(0))
+        session = lancedb.Session(index_cache_size_bytes=_INDEX_CACHE, metadata_cache_size_bytes=_METADATA_CACHE)
+        every_read = timedelta(0)
+        db = await lancedb.connect_async(home / "lance", read_consistency_interval=every_read, session=session)
         files = await db.create_table("files", schema=_FILES, exist_ok=True)
         documents = await db.create_table("documents", schema=_DOCUMENTS, exist_ok=True)
         chunks = await db.create_table("chunks", schema=_CHUNKS, exist_ok=True)
+        store = cls(home, files, documents, chunks)
         if len(list(await chunks.list_indices())) < len(COLUMNS):
-            for column in COLUMNS:
-                await chunks.create_index(column, config=_terms_index(), name=f"{column}_terms", replace=True)
-        return cls(files, documents, chunks)
+            await store.index()
+        return store
 
     async def versions(self, caller: Caller, where: str) -> dict[str, tuple[str, int]]:
         """For each file that was read completely: its version and how many documents it holds.
@@ -185,10 +193,34 @@ class Store:
             await self._documents.delete(f"{_mine(caller)} AND id IN ({_list(owners)})")
         return [name for name in ids if name in owners]
 
-    async def optimize(self) -> None:
-        """Takes new rows into the indices, joins small fragments and drops old versions of the tables."""
+    async def tend(self, *, compact: bool = False) -> None:
+        """Takes new rows into the indices once they are many; until then a search reads them one by one.
+
+        Large tables are tended in a process of their own, since that needs memory that would not be given back.
+        `compact` also rewrites the tables without what was deleted.
+        """
+        total, waiting = await self.waiting()
+        if total < _SMALL:
+            if waiting or compact:
+                await self.compact()
+        elif compact or waiting > _WAITING + total * _WAITING_SHARE:
+            await tend_aside(self._home, compact=compact)
+
+    async def waiting(self) -> tuple[int, int]:
+        """How many chunks there are in all tenants, and how many of them are not in the indices."""
+        total = int(await self._chunks.count_rows())
+        stats = await self._chunks.index_stats(f"{COLUMNS[0]}_terms")
+        return total, total if stats is None else int(stats.num_unindexed_rows)
+
+    async def compact(self) -> None:
+        """Updates the indices, joins small fragments and drops versions of the tables that are an hour old."""
         for table in (self._chunks, self._documents, self._files):
             await table.optimize(cleanup_older_than=_PRUNE)
+
+    async def index(self) -> None:
+        """Builds the indices anew, in a memory that does not grow with the table."""
+        for column in COLUMNS:
+            await self._chunks.create_index(column, config=_terms_index(), name=f"{column}_terms", replace=True)
 
     async def search(self, caller: Caller, terms: Sequence[tuple[str, str, float]], limit: int) -> list[Row]:
         """The chunks with the highest weighted sum of BM25 scores over (column, terms joined by blanks, weight)."""
@@ -233,6 +265,8 @@ def _terms_index() -> Any:
         remove_stop_words=False,
         ascii_folding=False,
         max_token_length=100,
+        memory_limit=_BUILD_MEMORY,
+        num_workers=1,
     )
 
 
