@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 
 from tools.base import InvalidInput, NotFound, PartiturError
 
-__all__ = ["InvalidParameter", "UnknownModel", "UnsupportedMedia", "http_error", "openai_error", "told"]
+__all__ = ["Broken", "InvalidParameter", "UnknownModel", "UnsupportedMedia", "http_error", "openai_error", "told"]
 
 _KINDS = {
     400: "invalid_request_error",
@@ -37,6 +37,14 @@ class NotAllowed(InvalidInput):
 
     code = "method_not_allowed"
     status = 405
+
+
+class Broken(PartiturError):
+    """Something inside the server broke; the log has the reason."""
+
+    code = "internal"
+    status = 500
+    default_hint = "The log has the reason."
 
 
 class UnknownModel(NotFound):

@@ -1,6 +1,7 @@
 """Says whether the house serves: alive at once, ready when what is dear to import is there, degraded with its reasons."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from tools.base import PartiturError
 __all__ = ["Health"]
 
 _PROBE_S = 1.0
+_FRESH_S = 2.0
 
 
 @dataclass
@@ -26,6 +28,8 @@ class Health:
     """Set when everything that is dear has been loaded, or has failed to."""
     faults: list[str] = field(default_factory=list[str])
     """What went wrong while it started."""
+    _reasons: list[str] = field(default_factory=list[str])
+    _until: float = 0.0
 
     def routes(self) -> list[Route]:
         return [
@@ -41,26 +45,26 @@ class Health:
         """Ready, or loading (503), or degraded with reasons: it serves, and something is missing."""
         if not self.loaded.is_set():
             return JSONResponse({"status": "loading", "reasons": []}, status_code=503)
-        reasons = [*self.faults, *self._prompts(), *await self._engine()]
-        status = "degraded" if reasons else "ready"
-        return JSONResponse(
-            {
-                "status": status,
-                "reasons": reasons,
-                "engine": self.house.engine.id,
-                "use_cases": len(list(self.house.catalog)),
-            },
-            status_code=503 if self.faults else 200,
-        )
+        if time.monotonic() >= self._until:  # whoever asks often does not keep us busy
+            self._reasons = [*await asyncio.to_thread(self._prompts), *await self._engine()]
+            self._until = time.monotonic() + _FRESH_S
+        reasons = [*self.faults, *self._reasons]
+        data = {
+            "status": "degraded" if reasons else "ready",
+            "reasons": reasons,
+            "engine": self.house.engine.id,
+            "use_cases": len(self.house.catalog.use_cases),
+        }
+        return JSONResponse(data, status_code=503 if self.faults else 200)
 
     def _prompts(self) -> Sequence[str]:
         library = self.house.prompts.library
-        reasons = [f"Prompt store: {library.problem}"] if library.problem else []
+        fault = library.problem is not None
         try:
             library.list()
-        except PartiturError as error:
-            reasons.append(f"Prompt store: {error.message}")
-        return reasons
+        except PartiturError:
+            fault = True
+        return ["The prompt library has a fault; 'partitur doctor' names it."] if fault else []
 
     async def _engine(self) -> Sequence[str]:
         """An engine that is down is no error of the start: it may come back."""

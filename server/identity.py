@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.errors import http_error
-from tools.base import Caller, Failed, InvalidInput, PartiturError, TooLarge, Unauthenticated, Unavailable
+from server.errors import Broken, http_error
+from tools.base import Caller, InvalidInput, PartiturError, TooLarge, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
     from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -21,6 +21,8 @@ __all__ = ["Door", "Verifier", "bearer", "caller_behind", "mcp_user"]
 
 log = logging.getLogger(__name__)
 _CALLER = "partitur.caller"
+_DIGITS = 15
+"""Of a Content-Length that is looked at."""
 
 
 class Verifier(Protocol):
@@ -94,7 +96,7 @@ class Door:
 
         try:
             declared = Headers(scope=scope).get("content-length", "0")
-            if not declared.isdecimal() or int(declared) > self._most:
+            if len(declared) > _DIGITS or not declared.isdecimal() or int(declared) > self._most:
                 raise self._too_large()
             if scope["path"] not in self._open:
                 token = bearer(scope)
@@ -118,7 +120,7 @@ class Door:
             log.exception("Request %s failed", request_id)
             await answer(
                 http_error(
-                    Failed(
+                    Broken(
                         f"The request {request_id} failed inside the server.",
                         hint="The log has the reason under this id.",
                     )

@@ -12,16 +12,18 @@ import mcp_types
 from fastmcp import FastMCP
 from fastmcp.server.dependencies import get_access_token, get_context
 from fastmcp.tools import Tool, ToolResult
+from fastmcp.utilities.json_schema import dereference_refs
 from opentelemetry.context import attach, get_current
 from pydantic import PrivateAttr
 
 from agents.kit import Event, Result, StepFinished, StepStarted, UseCase, readable, validated
-from server.errors import told
+from server.errors import Broken, told
 from server.house import LOCAL, House, open_house
 from server.mcp_library import Library
+from server.openapi import version
 from server.serving import run
 from server.settings import Settings
-from tools.base import Artifact, Caller, Failed, PartiturError, Unauthenticated
+from tools.base import Artifact, Caller, PartiturError, Unauthenticated
 
 __all__ = ["build_mcp", "mcp_caller", "run_stdio"]
 
@@ -40,7 +42,9 @@ def build_mcp(house: House, *, local: Caller | None = None) -> FastMCP:
     server = FastMCP(
         "partitur",
         instructions="Typed AI use cases of this organisation. Each tool returns its output with sources, cost and steps.",
+        version=version(),
         mask_error_details=True,
+        dereference_schemas=False,  # done once, below, and not at every listing
     )
     for use_case in house.catalog:
         server.add_tool(_UseCaseTool.of(use_case, house, local))
@@ -88,7 +92,7 @@ class _UseCaseTool(Tool):
         tool = cls(
             name=use_case.name,
             description=use_case.description,
-            parameters=use_case.input.model_json_schema(),
+            parameters=dereference_refs(use_case.input.model_json_schema()),
             output_schema=Result[use_case.output].model_json_schema(mode="serialization"),
             annotations=mcp_types.ToolAnnotations(
                 read_only_hint=True,
@@ -111,9 +115,7 @@ class _UseCaseTool(Tool):
             return _failure(error)
         except Exception:
             log.exception("Tool %r failed", self.name)
-            return _failure(
-                Failed(f"The use case {self.name!r} failed inside the server.", hint="The log has the reason.")
-            )
+            return _failure(Broken(f"The use case {self.name!r} failed inside the server."))
         return ToolResult(content=blocks, structured_content=result.model_dump(mode="json"))
 
     async def _asked(self, arguments: Mapping[str, Any], caller: Caller) -> Result[Any]:

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.identity import mcp_user
-from tools.base import Forbidden, Unavailable
+from tools.base import Forbidden, TooLarge, Unavailable
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["PATH", "McpDoor"]
 
 PATH = "/mcp"
+_MOST = 4 * 1024 * 1024
+"""Bytes of one message; the MCP library reads no more."""
 
 
 class McpDoor:
@@ -54,6 +56,8 @@ class McpDoor:
             raise Unavailable("The MCP interface did not start.", hint="GET /readyz says what is wrong.")
         scope["user"] = mcp_user(scope)
         body = await _body(receive) if scope["method"] == "POST" else b""
+        if len(body) > _MOST:
+            raise TooLarge(f"The MCP message is too large: {len(body)} bytes. At most {_MOST} are read.")
         # Who asks to be told of progress gets a stream; everybody else one JSON answer, which is faster.
         app = self._telling if b'"progressToken"' in body else self._plain
         await app(scope, _again(body, receive), send)

@@ -42,6 +42,8 @@ class EmbeddedChat:
         """
         from agents.kit.agent import GatedModel
 
+        if data.get("n") not in (None, 1):
+            raise InvalidParameter(f"This engine gives one answer, {data['n']} were asked for.", param="n")
         scope = Scope(
             caller=caller,
             trace_id=secrets.token_hex(16),

@@ -1,5 +1,6 @@
 """Engines as models: a request goes to an OpenAI-compatible endpoint as it came, through the gate both ways."""
 
+import re
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RawModels"]
 
-_BINARY = {"image_url", "input_audio", "video_url", "audio_url", "file", "data"}
-"""Parts of a message that carry bytes, not text."""
+_BYTES = re.compile(r"data:[^,]{0,100};base64,")
+"""How a picture or a sound begins that is sent along; it is no text for a guard."""
 _MOST = 64_000_000
 """Bytes of one answer."""
 
@@ -168,12 +169,14 @@ def _objects(value: object) -> Sequence[Mapping[str, Any]]:
 def _texts(value: object) -> list[str]:
     """Every text in a part of a request or an answer, bytes left out."""
     if isinstance(value, str):
-        return [value]
+        return [] if _BYTES.match(value) else [value]
     if isinstance(value, list):
         return [text for item in cast("list[object]", value) for text in _texts(item)]
     if isinstance(value, dict):
-        pairs = cast("dict[str, object]", value).items()
-        return [text for name, item in pairs if name not in _BINARY for text in _texts(item)]
+        part = cast("dict[str, object]", value)
+        if set(part) == {"data", "format"}:
+            return []  # a sound in base64
+        return [text for item in part.values() for text in _texts(item)]
     return []
 
 

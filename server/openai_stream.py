@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from agents.kit import Done, Event, Piece, Usage
 from server.body import while_connected
-from server.errors import openai_error
+from server.errors import Broken, openai_error
 from tools.base import Failed, PartiturError
 
 __all__ = ["END", "EventStream", "Framing", "answer_chunks", "begun", "event", "usage_of"]
@@ -103,7 +103,7 @@ class EventStream(Response):
                 return  # the client went away while something was sent
             except Exception:
                 log.exception("Stream failed")
-                failed = openai_error(Failed("The answer broke off inside the server.", hint="The log has the reason."))
+                failed = openai_error(Broken("The answer broke off inside the server."))
                 await send({"type": "http.response.body", "body": event(failed), "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             tasks.cancel_scope.cancel()

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from agents.kit import Result, UseCase
 from compositions.catalog import Catalog
 
-__all__ = ["OpenApi", "document", "general"]
+__all__ = ["OpenApi", "document", "general", "version"]
 
 _ERROR = {
     "type": "object",
@@ -100,7 +101,7 @@ def document(use_cases: Iterable[UseCase[Any, Any]]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Partitur",
-            "version": _version(),
+            "version": version(),
             "description": "Typed AI use cases at every interface. Each request carries 'Authorization: Bearer pt-…'.",
         },
         "security": [{"key": []}],
@@ -181,8 +182,9 @@ def _responses(summary: str, schema: Mapping[str, Any] | None) -> dict[str, Any]
     }
 
 
-def _version() -> str:
+def version() -> str:
+    """Of Partitur, as it was installed."""
     try:
-        return version("partitur")
+        return installed_version("partitur")
     except PackageNotFoundError:
         return "0"

@@ -1,6 +1,7 @@
 """Tests of what stands beside the interfaces: probes, the OpenAPI document, the documentation page, typed routes, artifacts."""
 
 import re
+import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,20 @@ async def test_an_engine_that_is_down_is_no_error_of_the_start(site: Web, tmp_pa
         answer = await fresh.client.get("/readyz")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert "The engine 'town-model' cannot be reached." in answer.json()["reasons"]
+
+
+async def test_a_prompt_file_that_is_broken_is_told_without_its_name(site: Web, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    shutil.copytree(Path(__file__).parents[2] / "prompts" / "library", library)
+    async with web(tmp_path / "home", prompts=library) as fresh:
+        await fresh.app.state.health.loaded.wait()
+        (library / "summary.md").write_text("no front matter")
+        answer = await fresh.client.get("/readyz")
+        said = (await fresh.chat(model="summary", messages=[{"role": "user", "content": TEXT}])).json()["error"]
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert "The prompt library has a fault; 'partitur doctor' names it." in answer.json()["reasons"]
+    assert said["type"] == "server_error"
+    assert str(tmp_path) not in said["message"]
 
 
 async def test_a_part_that_did_not_start_is_told(site: Web, tmp_path: Path) -> None:

@@ -76,6 +76,15 @@ async def test_a_credential_does_not_reach_the_engine(site: Web, engine: FakeEng
     assert (answer.status_code, answer.json()["error"]["code"], engine.bodies) == (403, "refused", [])
 
 
+async def test_a_picture_is_passed_on_and_not_read_as_text(site: Web, engine: FakeEngine) -> None:
+    engine.bodies.clear()
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 3_000_000}}
+    sound = {"type": "input_audio", "input_audio": {"data": "A" * 3_000_000, "format": "wav"}}
+    messages = [{"role": "user", "content": [picture, sound, {"type": "text", "text": "Was ist das?"}]}]
+    assert (await site.chat(model="town-model", messages=messages)).status_code == 200
+    assert engine.bodies[0]["messages"] == messages
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     ("status", "said", "seen"),
