@@ -24,6 +24,7 @@ from server.identity import Door, Verifier
 from server.keys import KeyStore, KeyVerifier
 from server.mcp_door import PATH, McpDoor
 from server.openai_api import OpenAIApi
+from server.openai_engines import OtherEngines
 from server.openai_raw import RawModels
 from server.openapi import OpenApi
 from server.rest_api import RestApi
@@ -58,7 +59,8 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
 
     mcp = McpDoor(build, host=settings.host)
     raw = RawModels(settings, house.runtime.gate, house.closing)
-    api, rest = OpenAIApi(house, raw), RestApi(house)
+    others = OtherEngines(settings, house.runtime.gate)
+    api, rest = OpenAIApi(house, raw, others.ids), RestApi(house)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
@@ -74,6 +76,7 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
         routes=[
             *health.routes(),
             *api.routes(),
+            *others.routes(),
             *rest.routes(),
             Route("/openapi.json", OpenApi(house.catalog).document, methods=["GET"]),
             Route("/docs", docs_page, methods=["GET"]),

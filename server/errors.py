@@ -21,7 +21,7 @@ _KINDS = {
     429: "rate_limit_error",
 }
 """What OpenAI's clients call an error of that status; above 499 it is a `server_error`."""
-_CODES = {"unauthenticated": "invalid_api_key", "too_large": "request_too_large"}
+_CODES = {"unauthenticated": "invalid_api_key"}
 
 
 class UnsupportedMedia(InvalidInput):

@@ -70,6 +70,8 @@ class OpenAIApi:
 
     house: House
     raw: RawModels
+    others: Mapping[str, str]
+    """Models of other kinds by id, with their kind: listed here, served at paths of their own."""
     began: int = field(default_factory=lambda: int(time.time()))
     """Unix time; when the models that it lists came to be."""
 
@@ -118,7 +120,8 @@ class OpenAIApi:
     @cached_property
     def _models(self) -> dict[str, dict[str, Any]]:
         """By id; a use case goes before an engine of the same name."""
-        models = {engine.id: self._engine(engine) for engine in self.house.runtime.engines.all.values()}
+        models = {name: self._model(name, {"kind": kind}) for name, kind in self.others.items()}
+        models |= {engine.id: self._engine(engine) for engine in self.house.runtime.engines.all.values()}
         return {use_case.name: self._use_case(use_case) for use_case in self.house.catalog} | {
             name: model for name, model in models.items() if name not in self.house.catalog.use_cases
         }

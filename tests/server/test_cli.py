@@ -1,5 +1,6 @@
 """The command line: its help, its options made of schemas, its exit codes, and what it says when something is wrong."""
 
+import importlib
 import io
 import json
 import subprocess
@@ -26,11 +27,14 @@ class Ran:
 @pytest.fixture(scope="session", autouse=True)
 def imported() -> None:
     """Imports take longer than a test may."""
-    import agents.extractive
-    import agents.kit.agent
-    import server.house
-    import tools.image.server
-    import tools.knowledge.store  # noqa: F401  # imported for its time alone
+    for module in (
+        "agents.extractive",
+        "agents.kit.agent",
+        "server.house",
+        "tools.image.server",
+        "tools.knowledge.store",
+    ):
+        importlib.import_module(module)
 
 
 @pytest.fixture
@@ -165,7 +169,11 @@ def test_an_unknown_use_case_names_the_nearest_one(run: Run) -> None:
     [
         (["summary"], b"", "'text' does not fit: Field required"),
         (["summary", ""], b"", "'text' does not fit: String should have at least 1 character"),
-        (["summary", "x", "--sentences", "99"], b"", "'sentences' does not fit: Input should be less than or equal to 30"),
+        (
+            ["summary", "x", "--sentences", "99"],
+            b"",
+            "'sentences' does not fit: Input should be less than or equal to 30",
+        ),
         (["summary", "x", "--sentences", "many"], b"", "'many' is not a valid integer"),
         (["summary", "-"], b"\xff\xfe\x00", "The text of stdin is not UTF-8: byte 0xff at offset 0."),
         (["summary", "-"], b"x" * 600_000, "'text' does not fit: String should have at most 500000 characters"),
@@ -173,7 +181,11 @@ def test_an_unknown_use_case_names_the_nearest_one(run: Run) -> None:
         (["summary", "--json", "-"], b'{"text": ', "is not JSON"),
         (["summary", "--json", "-"], b"[" * 100_000, "is not JSON"),
         (["summary", "--json", "-"], b"[1]", "holds a JSON list. Expected an object"),
-        (["summary", "--json", "-"], b'{"text": "x", "more": 1}', "'more' does not fit: Extra inputs are not permitted"),
+        (
+            ["summary", "--json", "-"],
+            b'{"text": "x", "more": 1}',
+            "'more' does not fit: Extra inputs are not permitted",
+        ),
         (["summary", "x", "--text", "y"], b"", "'text' is given more than once."),
         (["summary", "--text-file", "missing.txt"], b"", "missing.txt"),
     ],
@@ -203,7 +215,10 @@ def test_an_unexpected_error_is_one_line_and_its_traceback_lies_in_the_log(
     monkeypatch.setattr("server.ingest.documents_command", broken)
     ran = run("documents")
     assert ran.code == 1
-    assert ran.err == f"Unexpected error: RuntimeError: a wheel came off. The log is {str(tmp_path / 'home/partitur.log')!r}; --verbose shows it here.\n"
+    assert (
+        ran.err
+        == f"Unexpected error: RuntimeError: a wheel came off. The log is {str(tmp_path / 'home/partitur.log')!r}; --verbose shows it here.\n"
+    )
     assert "a wheel came off" in (tmp_path / "home/partitur.log").read_text(encoding="utf-8")
     assert "Traceback" in run("--verbose", "documents").err
 

@@ -31,8 +31,16 @@ def test_without_a_terminal_each_step_is_a_line_when_it_ends() -> None:
     stream = File()
     with Steps("news", stream=stream) as steps:
         walk(steps)
-        steps(StepFinished(Step(id="news/2:say", name="say", kind="tool", seconds=0, outcome="failed", message="No voice.")))
-    assert stream.getvalue().splitlines()[:3] == ["    ✓ search 0.25 s", "  ✓ research 12.3 s", "  ✗ say 0.00 s  No voice."]
+        steps(
+            StepFinished(
+                Step(id="news/2:say", name="say", kind="tool", seconds=0, outcome="failed", message="No voice.")
+            )
+        )
+    assert stream.getvalue().splitlines()[:3] == [
+        "    ✓ search 0.25 s",
+        "  ✓ research 12.3 s",
+        "  ✗ say 0.00 s  No voice.",
+    ]
 
 
 def test_a_terminal_shows_each_step_below_the_one_it_is_part_of() -> None:
