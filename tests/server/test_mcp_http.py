@@ -87,7 +87,7 @@ async def test_a_broken_message_is_a_json_rpc_error(site: Web, body: bytes) -> N
 
 async def test_a_message_that_is_too_large_is_told(site: Web) -> None:
     answer = await site.mcp("tools/call", {"name": "summary", "arguments": {"text": "x" * 5_000_000}})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
 
 
 @pytest.mark.parametrize(
