@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ SENTENCE = "Die Höhe der Gebühr richtet sich nach dem Verbrauch, der im Vorjah
 @pytest.fixture(scope="session", autouse=True)
 def imported(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Importing LanceDB takes seconds on a busy machine; the time of a test is its own."""
-    import tools.knowledge.store  # noqa: F401, PLC0415
+    importlib.import_module("tools.knowledge.store")
 
 
 @pytest.fixture

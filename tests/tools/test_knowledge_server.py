@@ -1,4 +1,5 @@
 import base64
+import importlib
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ TEXT = "# Rathaus\n\nDas Rathaus öffnet um 8 Uhr."
 
 @pytest.fixture(scope="session", autouse=True)
 def imported() -> None:
-    import tools.knowledge.store  # noqa: F401, PLC0415
+    importlib.import_module("tools.knowledge.store")
 
 
 @pytest.fixture
@@ -32,10 +33,10 @@ async def client(tmp_path: Path) -> AsyncGenerator[Client]:
 async def test_a_document_is_sent_found_read_and_deleted(client: Client) -> None:
     told: list[str | None] = []
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
         told.append(message)
 
-    sent = await client.call_tool("ingest", {"name": "rathaus.md", "text": TEXT}, progress_handler=progress)
+    sent = await client.call_tool("ingest", {"name": "rathaus.md", "text": TEXT}, progress_handler=on_progress)
     assert IngestReport.model_validate(sent.structured_content).documents == ["rathaus.md"]
     assert told[-1] == "done"
     found = await client.call_tool("search", {"query": "Wann öffnet das Rathaus?"})
