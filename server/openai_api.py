@@ -101,7 +101,13 @@ class OpenAIApi:
             raise self._unknown(chat.model)
         caller = caller_behind(request)
         if (use_case := self.house.catalog.use_cases.get(chat.model)) is None:
-            engine = self.house.runtime.engines.all[chat.model]
+            engine = self.house.runtime.engines.all.get(chat.model)
+            if engine is None:
+                raise InvalidParameter(
+                    f"The model {chat.model!r} does not chat: it is for {self.others[chat.model]}.",
+                    param="model",
+                    hint="GET /v1/models lists what each model is for.",
+                )
             return await self.raw.chat(request, engine=engine, data=data, body=body, caller=caller)
         if chat.n not in (None, 1):
             raise InvalidParameter(

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 from pydantic import JsonValue, SecretStr, TypeAdapter
+from pydantic_core import to_json
 
 from tools.base import Failed, TimedOut, Unavailable
 
@@ -29,7 +30,11 @@ class Endpoint:
     """A client shared with others; without one, each call opens its own."""
 
     async def post(self, path: str, body: Mapping[str, object], *, at_most: int) -> bytes:
-        """Posts `body` as JSON to `path` under the endpoint and returns the answer of at most `at_most` bytes.
+        """Posts `body` as JSON to `path`; see `send`."""
+        return await self.send(path, to_json(body), media_type="application/json", at_most=at_most)
+
+    async def send(self, path: str, body: bytes, *, media_type: str, at_most: int) -> bytes:
+        """Posts `body` to `path` under the endpoint and returns the answer of at most `at_most` bytes.
 
         A connection that fails and an endpoint that is busy get one second try.
 
@@ -40,9 +45,9 @@ class Endpoint:
         """
         async with self._client() as http:
             try:
-                return await self._once(http, path, body, at_most)
+                return await self._once(http, path, body, media_type, at_most)
             except Unavailable:
-                return await self._once(http, path, body, at_most)
+                return await self._once(http, path, body, media_type, at_most)
 
     @asynccontextmanager
     async def _client(self) -> AsyncGenerator[httpx2.AsyncClient]:
@@ -53,11 +58,13 @@ class Endpoint:
         async with httpx2.AsyncClient(trust_env=False) as http:
             yield http
 
-    async def _once(self, http: httpx2.AsyncClient, path: str, body: Mapping[str, object], at_most: int) -> bytes:
-        headers = {"Authorization": f"Bearer {self.key.get_secret_value()}"} if self.key else {}
+    async def _once(self, http: httpx2.AsyncClient, path: str, body: bytes, media_type: str, at_most: int) -> bytes:
+        headers = {"Content-Type": media_type}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key.get_secret_value()}"
         url = f"{self.url.rstrip('/')}/{path}"
         try:
-            async with http.stream("POST", url, json=body, headers=headers, timeout=self.timeout) as response:
+            async with http.stream("POST", url, content=body, headers=headers, timeout=self.timeout) as response:
                 data = bytearray()
                 async for chunk in response.aiter_bytes():
                     data += chunk

@@ -1,0 +1,114 @@
+"""Tests of the engines for embeddings, transcription, speech and pictures, over a local endpoint."""
+
+import json
+import threading
+import time
+from collections.abc import AsyncGenerator, Generator
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from server import Settings, open_house
+from server.app import create_app
+from server.keys import KeyStore, KeyVerifier
+
+pytestmark = pytest.mark.anyio
+BODIES: list[tuple[str, str | None, bytes]] = []
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Generator[str]:
+    """An endpoint that answers every kind, and notes what it was asked."""
+
+    async def answer(request: Request) -> Response:
+        BODIES.append((request.url.path, request.headers.get("authorization"), await request.body()))
+        match request.url.path.rpartition("/v1/")[2]:
+            case "embeddings":
+                data = [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}]
+                return JSONResponse({"object": "list", "data": data, "usage": {"prompt_tokens": 3, "total_tokens": 3}})
+            case "audio/transcriptions":
+                return JSONResponse({"text": "Guten Tag."})
+            case "audio/speech":
+                return Response(b"OggS", media_type="audio/ogg")
+            case _:
+                return JSONResponse({"created": 1, "data": [{"b64_json": "iVBORw0KGgo="}]})
+
+    app = Starlette(routes=[Route("/v1/{rest:path}", answer, methods=["POST"])])
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
+    server.should_exit = True
+    thread.join(5)
+
+
+@pytest.fixture(scope="module")
+async def client(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[httpx.AsyncClient]:
+    settings = Settings(
+        home=tmp_path_factory.mktemp("home"),
+        embedding_url=endpoint,
+        embedding_name="bge-m3",
+        embedding_key="s3cret",
+        transcription_url=endpoint,
+        speech_url=endpoint,
+        speech_name="voxtral",
+    )
+    async with open_house(settings) as house:
+        keys = KeyStore(settings.home)
+        headers = {"authorization": f"Bearer {keys.first()}"}
+        transport = httpx.ASGITransport(create_app(house, KeyVerifier(keys, None)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as opened:
+            yield opened
+
+
+async def test_the_engines_that_are_set_are_listed_with_their_kind(client: httpx.AsyncClient) -> None:
+    models = {model["id"]: model["partitur"]["kind"] for model in (await client.get("/v1/models")).json()["data"]}
+    others = {name: kind for name, kind in models.items() if kind not in ("use_case", "engine")}
+    assert others == {"bge-m3": "embedding", "transcription": "transcription", "voxtral": "speech"}
+
+
+async def test_embeddings_come_back_as_the_engine_gave_them_and_its_key_is_its_own(client: httpx.AsyncClient) -> None:
+    response = await client.post("/v1/embeddings", json={"model": "bge-m3", "input": ["Guten Tag"]})
+    assert response.json()["data"][0]["embedding"] == [0.5, 0.25]
+    path, key, body = BODIES[-1]
+    assert (path, key, json.loads(body)["input"]) == ("/v1/embeddings", "Bearer s3cret", ["Guten Tag"])
+
+
+async def test_a_recording_is_passed_on_as_it_came(client: httpx.AsyncClient) -> None:
+    response = await client.post("/v1/audio/transcriptions", files={"file": ("a.wav", b"RIFF", "audio/wav")})
+    assert response.json() == {"text": "Guten Tag."}
+    assert b"RIFF" in BODIES[-1][2]
+
+
+async def test_speech_comes_back_as_sound(client: httpx.AsyncClient) -> None:
+    body = {"model": "voxtral", "input": "Guten Tag", "voice": "a", "response_format": "opus"}
+    response = await client.post("/v1/audio/speech", json=body)
+    assert (response.content, response.headers["content-type"]) == (b"OggS", "audio/ogg")
+
+
+async def test_a_kind_that_is_not_set_names_the_setting(client: httpx.AsyncClient) -> None:
+    response = await client.post("/v1/images/generations", json={"prompt": "Ein Haus"})
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "needs_model")
+    assert "PARTITUR_IMAGE_URL" in response.json()["error"]["message"]
+
+
+async def test_a_secret_never_reaches_an_engine(client: httpx.AsyncClient) -> None:
+    before = len(BODIES)
+    response = await client.post("/v1/embeddings", json={"model": "bge-m3", "input": "AKIAABCDEFGHIJKLMNOP"})
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "refused")
+    assert len(BODIES) == before
+
+
+async def test_an_embedding_model_does_not_chat_and_says_so(client: httpx.AsyncClient) -> None:
+    body = {"model": "bge-m3", "messages": [{"role": "user", "content": "Hallo"}]}
+    response = await client.post("/v1/chat/completions", json=body)
+    assert response.status_code == 400
+    assert "it is for embedding" in response.json()["error"]["message"]
