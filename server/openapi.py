@@ -133,6 +133,12 @@ def general() -> dict[str, Any]:
                 "responses": _responses("A chat completion; 'partitur' carries the envelope of a use case.", thing),
             }
         },
+        "/v1/embeddings": _post("create_embedding", "Vectors for texts, where an engine for them is set."),
+        "/v1/audio/speech": _post("create_speech", "A text read aloud, where an engine for it is set.", binary=True),
+        "/v1/audio/transcriptions": _post(
+            "create_transcription", "The words of a recording, where an engine for it is set.", form=True
+        ),
+        "/v1/images/generations": _post("create_image", "A picture for a prompt, where an engine for it is set."),
         "/v1/artifacts/{id}": _get("OpenAI", "get_artifact", "The bytes of something you made.", None, id),
         "/api/use-cases": _get("Use cases", "list_use_cases", "Lists the use cases with their schemas.", thing),
         "/api/use-cases/{name}": _get("Use cases", "get_use_case", "One use case with its schemas.", thing, name),
@@ -167,6 +173,15 @@ def _get(
         "responses": _responses(summary, schema),
     }
     return {"get": about | ({"security": []} if public else {})}
+
+
+def _post(operation: str, summary: str, *, form: bool = False, binary: bool = False) -> dict[str, Any]:
+    """A route of OpenAI's that an engine behind us answers as it does."""
+    thing = {"type": "object"}
+    body = {"required": True, "content": {"multipart/form-data": {"schema": thing}}} if form else _body(thing)
+    responses = _responses(summary, None if binary else thing)
+    about = {"operationId": operation, "tags": ["OpenAI"], "summary": summary, "requestBody": body}
+    return {"post": about | {"responses": responses}}
 
 
 def _body(schema: Mapping[str, Any]) -> dict[str, Any]:
