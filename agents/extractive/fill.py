@@ -165,7 +165,10 @@ class _Filler:
         return int(value) if isinstance(value, float) and value.is_integer() else value
 
     def _value(self, form: str, schema: Schema, name: str, scope: Sequence[int]) -> JsonValue | _Nothing:
-        for index in self._quoter.about(_said(name, schema), scope, form=form)[:_TRIED]:
+        # An address is known by its form; a number or a date only by what is said about it.
+        known = form in ("email", "uri")
+        found_in = self._quoter.about(_said(name, schema), scope, form=form, least=0.0 if known else 0.5)
+        for index in found_in if known else found_in[:_TRIED]:
             sentence = self._quoter.sentences[index]
             found = [value for value in read(form, sentence.text, self._quoter.language) if _fits(value.value, schema)]
             for value in nearest(found, sentence.text, _said(name, schema), self._quoter.language):

@@ -40,12 +40,12 @@ def speaking_of(
     query: str,
     language: Language,
     form: str = "",
-    least: float = 0.01,
+    least: float = 0.5,
 ) -> list[int]:
     """Indices of the sentences in `scope` that mention what is said, the best first.
 
     Where none mentions it, the sentence that answers a question for a thing of this form may do. `least` is the part of
-    the words that must be mentioned.
+    the words that must be mentioned, by the sentence or by what stands above it.
     """
     asked = asks_for(query, language) if query and is_question(query, language) else None
     known = frozenset(tokens(query))
@@ -53,15 +53,17 @@ def speaking_of(
     for index in scope:
         sentence = sentences[index]
         in_text = max((mentions(words, sentence.text, language) for words in said), default=0.0)
-        above = max((mentions(words, sentence.context, language) for words in said), default=0.0)
+        around = f"{sentence.context} {sentence.text}"
+        in_all = max((mentions(words, around, language) for words in said), default=0.0)
         answers = (
             asked is not None
             and asked in _KINDS.get(form, ())
             and bool(worth[index] >= _BEST)
             and holds(asked, sentence.text, known)
         )
-        if max(in_text, above) >= least or answers:
-            scores.append((1.5 * in_text + 0.5 * above + float(worth[index]) + answers, index))
+        if in_all >= least or answers:
+            # What the property says decides; worth only between sentences that say as much.
+            scores.append((2.0 * in_text + in_all + 0.3 * float(worth[index]) + answers, index))
     return [index for _, index in sorted(scores, key=lambda pair: (-pair[0], pair[1]))]
 
 

@@ -109,7 +109,7 @@ class Quoter:
         least = [_ON_TOPIC if place >= _FEW else _NEARLY for place in range(len(groups))]
         return [groups[at] for place, at in enumerate(order) if fit[at] >= least[place] * fit[order[0]]]
 
-    def about(self, said: Sequence[str], scope: Sequence[int], *, form: str = "", least: float = 0.01) -> list[int]:
+    def about(self, said: Sequence[str], scope: Sequence[int], *, form: str = "", least: float = 0.5) -> list[int]:
         """The sentences that speak of what a property says about itself, the best first."""
         return speaking_of(
             said,

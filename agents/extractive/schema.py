@@ -10,6 +10,7 @@ Schema = Mapping[str, object]
 
 _WORD = re.compile(r"[A-Z]?[^\W_A-Z]+|[A-Z]+(?![a-zäöü])|\d+")
 _DEEPEST = 32
+_UNION = frozenset(("anyOf", "oneOf", "default", "$defs"))
 
 
 def follow(schema: Schema, root: Schema) -> Schema:
@@ -41,7 +42,7 @@ def variants(schema: Schema, root: Schema) -> list[Schema]:
     schema = follow(schema, root)
     for union in ("anyOf", "oneOf"):
         if isinstance(schema.get(union), list):
-            outer = {name: schema[name] for name in ("title", "description") if name in schema}
+            outer = {name: value for name, value in schema.items() if name not in _UNION}
             found: list[Schema] = []
             for branch in listed(schema.get(union)):
                 if isinstance(branch, Mapping):

@@ -15,7 +15,10 @@ _GRAM = 4
 _SNOWBALL: dict[Language, str] = {"de": "german", "en": "english"}
 
 # Short words that are frequent in one language and rare or absent in the other ("in", "so", "was", "die" say nothing).
-_GERMAN = """der das den dem des ein eine einen einem einer eines und oder aber nicht ist sind war waren wird werden
+_GERMAN = """beim ans aufs fürs diese dieser dieses diesem diesen jede jeder jedes jedem jeden alle allen mich dich mir dir
+uns euch ihnen ihm ihn ihre ihren ihrem ihrer unser unsere unseren eure sowie sondern denn doch etwas jemand dabei damit
+dazu davon darf dürfen will wollen möchte soll sollen würde hatte hatten worden
+der das den dem des ein eine einen einem einer eines und oder aber nicht ist sind war waren wird werden
 wurde wurden ich du er sie es wir ihr mein sein auf aus bei mit nach von vom zu zum zur im ins für über unter
 durch gegen ohne um als wie wer wo wann warum wieso welche welcher welches welchen wem wen dass daß weil wenn
 auch nur noch schon sehr kann können muss müssen soll hat haben gibt sich bis pro am zwischen worüber wofür
