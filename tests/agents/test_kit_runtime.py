@@ -172,7 +172,7 @@ async def test_an_agent_calls_tools_and_may_mend_wrong_arguments() -> None:
         if isinstance(last, ToolReturnPart) and last.outcome == "retried":
             said.append(str(last.content))
             return ModelResponse(parts=[ToolCallPart(info.function_tools[0].name, {"word": "four"})])
-        if isinstance(last, ToolReturnPart):
+        if isinstance(last, ToolReturnPart) and isinstance(last.content, dict):
             return answers(word=str(last.content["letters"]))(messages, info)
         return ModelResponse(parts=[ToolCallPart(info.function_tools[0].name, {"wort": "four"})])
 

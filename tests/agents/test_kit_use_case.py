@@ -43,7 +43,7 @@ def test_a_composition_takes_its_types_from_the_function() -> None:
 def test_a_function_without_types_is_no_composition() -> None:
     with pytest.raises(SetupError) as raised:
 
-        @composition  # pyright: ignore[reportArgumentType]
+        @composition
         async def untyped(given, run):
             return given
 
