@@ -63,14 +63,15 @@ async def _prepare(house: House, sample: Path, listen: Listener) -> tuple[Ingest
 
     async def documents() -> None:
         with _step(listen, 1, "read the sample documents"):
-            reports.append(await house.servers.library.ingest([sample / "documents"], caller=LOCAL))
+            library = await anyio.to_thread.run_sync(lambda: house.servers.library)  # its store is dear to import
+            reports.append(await library.ingest([sample / "documents"], caller=LOCAL))
 
     async def data() -> None:
         with _step(listen, 2, "load graph and tables"):
             loaded.extend(await anyio.to_thread.run_sync(_load, house, sample / "data"))
 
     async def engine() -> None:
-        # Seconds of import that need not wait for the documents.
+        # What the first step needs is imported while the reading processes are at work.
         await anyio.to_thread.run_sync(lambda: house.engine.model)
 
     async with anyio.create_task_group() as tasks:
