@@ -134,7 +134,7 @@ async def _tune(
     for question in questions:
         columns: dict[str, dict[str, float]] = {}
         for term in query_terms(question["text"], language, dict.fromkeys(COLUMNS, 1.0)):
-            rows = await store.search(CALLER, [term], 1000)
+            rows = await store.search(CALLER, [term], 400)
             best: dict[str, float] = {}
             for row in rows:
                 name = _record(row["document"])
@@ -142,7 +142,7 @@ async def _tune(
             columns[term[0]] = best
         held.append((question["id"], columns))
     results: list[tuple[float, float, float, tuple[float, ...]]] = []
-    grid = ((0.0, 0.5, 1.0, 2.0), (0.0, 0.3, 0.5, 0.7), (1.0,), (0.4, 0.6, 0.8, 1.0), (0.0, 0.4, 0.8, 1.2))
+    grid = ((0.0, 1.0, 2.0), (0.3, 0.5, 0.7), (1.0,), (0.5, 0.8), (0.0, 0.5, 0.8))
     for weights in itertools.product(*grid):
         named: dict[str, float] = dict(zip(COLUMNS, weights, strict=True))
         values: list[tuple[float, float, float]] = []
@@ -182,7 +182,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             readers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
             print(f"{count} documents in {seconds:.1f} s: {count / seconds:.0f}/s")
-            print(f"peak memory {memory:.0f} MB, of a reading process {readers:.0f} MB")
+            print(f"peak memory {memory:.0f} MB, of a child process {readers:.0f} MB")
             if arguments.tune:
                 await _tune(library, language, tuning, judged)
 
