@@ -135,7 +135,7 @@ def language_of(output: BaseModel | None) -> Language:
 
 
 def _publication(output: Publication, result: Result[Any], notes: Notes) -> dict[str, object]:
-    cited = [source for section in output.sections for source in section.sources] or list(result.citations)
+    cited = [*(source for section in output.sections for source in section.sources), *result.citations]
     title = notes.line(output.title)
     lead = notes.line(output.lead, cited)
     sections = [_part(number, section, notes) for number, section in enumerate(output.sections, 1)]
