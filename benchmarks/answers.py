@@ -96,7 +96,7 @@ async def ask(library: Library, question: Question, language: Language, texts: d
     passages = found[:LIMIT]
     quotable = pool(passages, language)
     worth = answer.worth(quotable, question.text, language)
-    best = [quotable[index] for index in np.argsort(-worth, kind="stable")[:3]]
+    best = [quotable[index] for index in answer.rank(quotable, question.text, language)[:3]]
     hits = [_right(question, _record(sentence.passage.document), sentence.text) for sentence in best]
     without = pool([one for one in found if _record(one.document) not in question.documents][:LIMIT], language)
     made = _answer(question.text, passages, language)
@@ -117,7 +117,9 @@ async def ask(library: Library, question: Question, language: Language, texts: d
         support=support(question.text, quotable, worth, language),
         support_without=support(question.text, without, answer.worth(without, question.text, language), language),
         answered=float(made is not None),
-        answered_right=float(first is not None and any(_right(question, _record(c.document), c.quote) for c in evidence.citations)),
+        answered_right=float(
+            first is not None and any(_right(question, _record(c.document), c.quote) for c in evidence.citations)
+        ),
         faithful=float(places and not rest.strip()),
     )
 
@@ -147,8 +149,8 @@ def plain(folders: Sequence[Path], questions: Sequence[Question], language: Lang
     index = BM25(tokens(text) for _, text in quotable)
     hits: list[list[bool]] = []
     for question in questions:
-        best = np.argsort(-index.scores(tokens(question.text)), kind="stable")[:3]
-        hits.append([_right(question, *quotable[at]) for at in best])
+        best = np.argsort(-index.scores(tokens(question.text)), kind="stable")[:3].tolist()
+        hits.append([_right(question, *quotable[int(at)]) for at in best])
     return np.array([row[0] for row in hits], dtype=np.float64), np.array([any(row) for row in hits], dtype=np.float64)
 
 

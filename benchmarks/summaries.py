@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from tools.language import stems
 
 def rouge(made: Sequence[str], reference: Sequence[str]) -> float:
     """ROUGE-2 F, 0 to 1."""
-    pairs, wanted = Counter(zip(made, made[1:], strict=False)), Counter(zip(reference, reference[1:], strict=False))
+    pairs, wanted = Counter(pairwise(made)), Counter(pairwise(reference))
     shared = sum((pairs & wanted).values())
     return 2 * shared / (pairs.total() + wanted.total()) if shared else 0.0
 
