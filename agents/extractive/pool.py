@@ -1,6 +1,7 @@
 """The sentences that may be quoted, each with its passage and its place."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -88,10 +89,11 @@ def pool(passages: Sequence[Passage], language: Language) -> list[Sentence]:
             start, end = passage.start + span.start, passage.start + span.end
             words = tuple(tokens(text))
             places = taken.setdefault(passage.document, [])
-            if words in said or any(start < other_end and other_start < end for other_start, other_end in places):
+            at = bisect_left(places, (start, end))
+            if words in said or any(start < until and begin < end for begin, until in places[max(0, at - 1) : at + 1]):
                 continue
             said.add(words)
-            places.append((start, end))
+            places.insert(at, (start, end))
             above = " ".join(part for part in (passage.title, passage.heading, head) if part and part != text)
             found.append(Sentence(passage, source, span, order, text, form, above))
     return found

@@ -47,7 +47,7 @@ def support(query: str, sentences: Sequence[Sentence], worth: NDArray[np.float64
     `sentences` are those of all passages found, `worth` how well each answers; both as `answer.worth` takes and gives them.
     """
     words = topic_words(query, language)
-    if not words or not sentences:
+    if not sentences or all(is_function_word(word) for word in words):
         return 0.0
     if not is_question(query, language):
         return _topic(words, sentences, language)
