@@ -33,7 +33,10 @@ def listed(*, as_json: bool) -> str:
     if as_json:
         return json.dumps([_described(one) for one in found.values()], ensure_ascii=False, indent=2)
     width = max(map(len, found), default=0)
-    return "\n".join(f"{name:<{width}}  {one.description}" for name, one in found.items())
+    return "\n".join(
+        f"{name:<{width}}  {one.description}{' Needs a language model.' if one.generative else ''}"
+        for name, one in found.items()
+    )
 
 
 def _described(use_case: UseCase[Any, Any]) -> dict[str, object]:

@@ -1,6 +1,8 @@
 """Every setting, read once: from `partitur.toml` in the working directory and from PARTITUR_… in the environment."""
 
+import difflib
 import os
+import tomllib
 from pathlib import Path
 from typing import Literal
 
@@ -109,7 +111,18 @@ def load_settings(**given: object) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = "_".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+            raise SetupError(
+                f"The setting {name!r} is unknown. " + (f"Did you mean {near[0]!r}?" if near else ""),
+                hint="Correct it in partitur.toml; docs/settings.md lists all settings.",
+            ) from None
         raise SetupError(
             f"The setting {name!r} does not fit: {first['msg']}.",
             hint=f"Correct it in partitur.toml or in the environment as PARTITUR_{name.upper()}.",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SetupError(
+            f"The file 'partitur.toml' is no TOML: {error}.",
+            hint="Correct the line that it names; values are in quotes.",
         ) from None

@@ -19,8 +19,8 @@ __all__ = ["FORMATS", "Format", "Show", "place", "plain"]
 Format = Literal["text", "md", "json", "html"]
 FORMATS: tuple[Format, ...] = ("text", "md", "json", "html")
 _WORDS = {
-    "de": {"sources": "Quellen", "files": "Dateien", "page": "S."},
-    "en": {"sources": "Sources", "files": "Files", "page": "p."},
+    "de": {"sources": "Quellen", "files": "Dateien", "page": "S.", "quoted": "„{}“"},
+    "en": {"sources": "Sources", "files": "Files", "page": "p.", "quoted": "“{}”"},
 }
 
 
@@ -80,7 +80,7 @@ class Show:
         cited = [citation for citation in result.citations if not of_input(citation)]
         if any(citation.title not in body for citation in cited):
             lines = [
-                f"{number}. „{_one_line(citation.quote)}“ – {place(citation, words['page'])}"
+                f"{number}. {words['quoted'].format(_one_line(citation.quote))} – {place(citation, words['page'])}"
                 for number, citation in enumerate(cited, 1)
             ]
             parts.append(f"## {words['sources']}\n\n" + "\n".join(lines))

@@ -206,6 +206,20 @@ def test_a_setup_error_is_two_lines(run: Run, monkeypatch: pytest.MonkeyPatch) -
     assert second == "Correct it in partitur.toml or in the environment as PARTITUR_PORT."
 
 
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ('hom = "x"', "The setting 'hom' is unknown. Did you mean 'home'?"),
+        ("port = [", "The file 'partitur.toml' is no TOML: "),
+    ],
+)
+def test_a_broken_settings_file_is_told(run: Run, tmp_path: Path, toml: str, said: str) -> None:
+    (tmp_path / "partitur.toml").write_text(toml, encoding="utf-8")
+    ran = run("documents")
+    assert ran.code == 2
+    assert ran.err.startswith(f"Error: {said}")
+
+
 def test_an_unexpected_error_is_one_line_and_its_traceback_lies_in_the_log(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
