@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from knowledge_files import HTML, MARKDOWN, pdf, word, write
+from knowledge_files import HTML, MARKDOWN, pdf, pdf_bomb, word, write
 
 from tools.base import Caller, Forbidden, NotFound, SetupError
 from tools.knowledge import KnowledgeConfig
@@ -95,6 +95,15 @@ async def test_a_second_ingestion_reads_only_what_changed(library: Library, fold
     assert all(passage.document != "abfuhr.html" for passage in found.passages)
 
 
+async def test_a_file_has_one_name_whichever_way_it_is_reached(library: Library, folder: Path) -> None:
+    await library.ingest([folder], caller=ANNA)
+    (folder / "link.txt").symlink_to(folder / "rathaus.txt")
+    paths = [folder / "steuern" / ".." / "rathaus.txt", folder / "steuern", folder / "link.txt"]
+    report = await library.ingest(paths, caller=ANNA)
+    assert (report.read, report.unchanged, report.removed) == (0, 2, 0)
+    assert [problem.name for problem in report.skipped] == ["link.txt"]
+
+
 async def test_a_file_that_breaks_keeps_its_last_good_text(library: Library, folder: Path) -> None:
     await library.ingest([folder], caller=ANNA)
     write(folder, {"satzung.pdf": b"%PDF-1.4 broken"})
@@ -103,7 +112,8 @@ async def test_a_file_that_breaks_keeps_its_last_good_text(library: Library, fol
     assert SENTENCE.strip() in (await library.text("satzung.pdf", ANNA)).text
 
 
-async def test_bad_files_fail_alone_with_their_names(library: Library, tmp_path: Path) -> None:
+async def test_bad_files_fail_alone_with_their_names(tmp_path: Path) -> None:
+    library = Library(KnowledgeConfig(home=tmp_path / "home", parse_seconds=1.5))
     folder = write(
         tmp_path / "in",
         {
@@ -136,6 +146,34 @@ async def test_a_file_that_takes_too_long_or_is_too_large_fails_alone(tmp_path: 
     assert report.documents[-1] == "c.txt"
     assert "b.txt" in [problem.name for problem in report.failed]
     assert "Expected at most 400,000." in next(p.reason for p in report.failed if p.name == "b.txt")
+
+
+@pytest.mark.timeout(30)
+async def test_a_bomb_ends_its_reader_and_nothing_else(tmp_path: Path) -> None:
+    config = KnowledgeConfig(home=tmp_path / "home", parse_seconds=10, parse_memory_bytes=300_000_000)
+    folder = write(tmp_path / "in", {"bomb.pdf": pdf_bomb(), "good.txt": "Das Freibad öffnet im Mai."})
+    report = await Library(config).ingest([folder], caller=ANNA)
+    assert report.documents == ["good.txt"]
+    [problem] = report.failed
+    assert problem.name == "bomb.pdf"
+    assert "memory" in problem.reason or "longer than 10 seconds" in problem.reason
+
+
+@pytest.mark.timeout(60)
+async def test_a_large_store_is_indexed_in_a_process_of_its_own(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tools.knowledge import store
+
+    monkeypatch.setattr(store, "_SMALL", 1)
+    monkeypatch.setattr(store, "_WAITING", 0)
+    await library.ingest([folder], caller=ANNA)
+    opened = await store.Store.open(library.config.home)
+    total, waiting = await opened.waiting()
+    assert total > 6
+    assert waiting == 0
+    [best] = (await library.search("Wann öffnet das Rathaus?", caller=ANNA, limit=1)).passages
+    assert best.document == "rathaus.txt"
 
 
 async def test_a_reader_that_dies_is_replaced(
@@ -236,7 +274,7 @@ async def test_many_documents_are_told_as_progress(library: Library, tmp_path: P
 @pytest.fixture
 def killed(tmp_path: Path) -> Path:
     """A folder whose ingestion by another process was killed after a part of it was stored."""
-    lines = "\n".join(json.dumps({"id": str(n), "text": f"Bescheid {n} der Stadt ergeht."}) for n in range(4_000))
+    lines = "\n".join(json.dumps({"id": str(n), "text": f"Bescheid {n} der Stadt ergeht."}) for n in range(1_200))
     folder = write(tmp_path / "in", {"bescheide.jsonl": lines})
     code = f"""
 import anyio, os, pathlib, signal
@@ -262,13 +300,13 @@ anyio.run(main)
 
 async def test_an_ingestion_killed_in_the_middle_leaves_no_duplicates(library: Library, killed: Path) -> None:
     before = (await library.documents(ANNA)).total
-    assert 0 < before < 4_000
+    assert 0 < before < 1_200
     with anyio.fail_after(60):
         report = await library.ingest([killed], caller=ANNA)
-    assert report.read == 4_000
+    assert report.read == 1_200
     documents = await library.documents(ANNA)
-    assert documents.total == 4_000
-    assert len({document.id for document in documents.documents}) == 4_000
+    assert documents.total == 1_200
+    assert len({document.id for document in documents.documents}) == 1_200
     found = await library.search("Bescheid 17", caller=ANNA, limit=50)
     places = [(passage.document, passage.start) for passage in found.passages]
     assert len(places) == len(set(places)) == 50

@@ -66,6 +66,8 @@ def walk(paths: Sequence[Path], allowed: Sequence[Path] | None) -> Iterator[Foun
             except PermissionError as error:
                 raise _no_rights(str(given)) from error
             yield from _below(path, "")
+        elif path.is_symlink():
+            yield Problem(name=path.name, reason="It is a symbolic link. Links are not followed.")
         else:
             yield Found(str(path), path.name)
 

@@ -60,7 +60,9 @@ class Library:
         store = await self._opened()
         async with self._alone(on_progress):
             ingestion = Ingestion(self.config, store, caller, on_progress)
-            return await ingestion.run([Path(path) for path in paths], list(documents))
+            # Without '..' in them, so that a file has one name whichever way it is reached; links stay as they are.
+            places = [Path(os.path.normpath(Path(path).absolute())) for path in paths]
+            return await ingestion.run(places, list(documents))
 
     async def search(self, query: str, *, caller: Caller, limit: int = 8, language: Language | None = None) -> Passages:
         """The passages that fit `query` best. Scores are comparable within one result: weighted sums of BM25."""

@@ -160,9 +160,13 @@ class Store:
         if not files:
             return
         old = set(replaced)
-        for source, version, _ in files:
-            if source in old:
-                await self.drop(caller, f"source = {text_of(source)} AND version <> {text_of(version)}")
+        stale = [
+            f"(source = {text_of(source)} AND version <> {text_of(version)})"
+            for source, version, _ in files
+            if source in old
+        ]
+        for at in range(0, len(stale), 100):
+            await self.drop(caller, f"({' OR '.join(stale[at : at + 100])})")
         await self._files.delete(f"{_mine(caller)} AND source IN ({_list(source for source, _, _ in files)})")
         rows = [
             {"tenant": caller.tenant, "source": source, "version": version, "documents": count}
