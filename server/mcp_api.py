@@ -16,13 +16,14 @@ from fastmcp.utilities.json_schema import dereference_refs
 from opentelemetry.context import attach, get_current
 from pydantic import PrivateAttr
 
-from agents.kit import Event, Result, StepFinished, StepStarted, UseCase, readable, validated
+from agents.kit import Event, Result, StepFinished, StepStarted, UseCase, validated
 from server.errors import Broken, told
 from server.house import LOCAL, House, open_house
 from server.mcp_library import Library
 from server.openapi import version
-from server.serving import run
+from server.serving import run_on_pipe
 from server.settings import Settings
+from server.words import words
 from tools.base import Artifact, Caller, PartiturError, Unauthenticated
 
 __all__ = ["build_mcp", "mcp_caller", "run_stdio"]
@@ -58,7 +59,7 @@ def run_stdio(settings: Settings) -> None:
     Raises:
         SetupError: the settings or a use case is wrong.
     """
-    run(_stdio(settings))
+    run_on_pipe(_stdio(settings))
 
 
 async def _stdio(settings: Settings) -> None:
@@ -138,10 +139,7 @@ class _UseCaseTool(Tool):
 
     def _blocks(self, result: Result[Any], caller: Caller) -> list[mcp_types.ContentBlock]:
         """The readable text, then what was made: pictures and sound as such."""
-        text = result.message or "" if result.output is None else readable(result.output)
-        if result.outcome == "partial" and result.message:
-            text = f"{text}\n\n{result.message}"
-        blocks: list[mcp_types.ContentBlock] = [mcp_types.TextContent(type="text", text=text)]
+        blocks: list[mcp_types.ContentBlock] = [mcp_types.TextContent(type="text", text=words(result))]
         return blocks + [self._block(artifact, caller) for artifact in result.artifacts]
 
     def _block(self, artifact: Artifact, caller: Caller) -> mcp_types.ContentBlock:

@@ -13,13 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from agents.kit import Engine, Result, UseCase, from_text, readable
+from agents.kit import Engine, Result, UseCase, from_text
 from server.body import json_object, while_connected
 from server.errors import InvalidParameter, UnknownModel
 from server.house import House
 from server.identity import caller_behind
 from server.openai_raw import RawModels
 from server.openai_stream import Framing, answer_chunks, begun, usage_of
+from server.words import words
 
 __all__ = ["OpenAIApi"]
 
@@ -203,10 +204,12 @@ def _text(messages: Sequence[_Message]) -> str:
 def _completion(result: Result[Any], as_json: bool) -> dict[str, Any]:
     """A whole answer: text, or the typed output as JSON; where there is none, why."""
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
-    if result.output is None:
-        message["refusal" if as_json else "content"] = result.message
+    if not as_json:
+        message["content"] = words(result)
+    elif result.output is None:
+        message["refusal"] = result.message
     else:
-        message["content"] = result.output.model_dump_json() if as_json else readable(result.output)
+        message["content"] = result.output.model_dump_json()
     return {
         "id": f"chatcmpl-{result.trace_id}",
         "object": "chat.completion",

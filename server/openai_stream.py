@@ -18,7 +18,8 @@ from starlette.types import Receive, Scope, Send
 from agents.kit import Done, Event, Piece, Usage
 from server.body import while_connected
 from server.errors import Broken, openai_error
-from tools.base import Failed, PartiturError
+from server.words import shortfall
+from tools.base import Failed, PartiturError, Unavailable
 
 __all__ = ["END", "EventStream", "Framing", "answer_chunks", "begun", "event", "usage_of"]
 
@@ -99,6 +100,13 @@ class EventStream(Response):
                         await send({"type": "http.response.body", "body": data, "more_body": True})
             except PartiturError as error:
                 await send({"type": "http.response.body", "body": event(openai_error(error)), "more_body": True})
+            except asyncio.CancelledError:
+                if not tasks.cancel_scope.cancel_called:  # not the client: the server stops
+                    stopped = openai_error(Unavailable("The server stopped before the answer was whole."))
+                    with anyio.CancelScope(shield=True):
+                        await send({"type": "http.response.body", "body": event(stopped), "more_body": True})
+                        await send({"type": "http.response.body", "body": b"", "more_body": False})
+                raise
             except OSError:
                 return  # the client went away while something was sent
             except Exception:
@@ -140,6 +148,8 @@ async def answer_chunks(events: AsyncGenerator[Event], framing: Framing) -> Asyn
                         yield framing.chunk({"refusal" if framing.as_json else "content": result.message or ""})
                     elif framing.as_json:
                         yield framing.chunk({"content": result.output.model_dump_json()})
+                    elif rest := shortfall(result):
+                        yield framing.chunk({"content": rest})
                     yield framing.chunk({}, finish="stop", partitur=result.model_dump(mode="json"))
                     yield framing.spent(usage_of(result.usage))
                     yield END

@@ -15,7 +15,7 @@ from tools.base import SetupError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-__all__ = ["Stopping", "address", "listening", "run", "served"]
+__all__ = ["Stopping", "address", "listening", "run", "run_on_pipe", "served"]
 
 _GRACE_S = 5
 """Seconds that running requests get to end."""
@@ -65,6 +65,13 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         factory = uvloop.new_event_loop
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=factory) as runner:
         runner.run(main)
+
+
+def run_on_pipe(main: Coroutine[Any, Any, None]) -> None:
+    """Runs `main`, which reads stdin. Ctrl-C ends it as it ends any filter: a thread that waits on a pipe cannot be woken."""
+    with contextlib.suppress(ValueError):  # not the main thread: whoever started us stops us
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    run(main)
 
 
 async def served(app: "ASGIApp", socket: sockets.socket, stopping: Stopping, started: Callable[[], None]) -> None:

@@ -28,9 +28,9 @@ def run_tools(name: str, settings: Settings, transport: Transport, host: str, po
         NotFound: there is no such tool server.
         SetupError: the settings are wrong, or the address is taken.
     """
-    from server.serving import run
+    from server.serving import run, run_on_pipe
 
-    run(_tools(name, settings, transport, host, port))
+    (run_on_pipe if transport == "stdio" else run)(_tools(name, settings, transport, host, port))
 
 
 async def _tools(name: str, settings: Settings, transport: Transport, host: str, port: int) -> None:

@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from requirements import REQUIREMENTS, requirement
 from starlette.requests import Request
-from web_house import Web, Wire, asking, events, web
+from web_house import TEXT, Web, Wire, asking, events, web
 
 from server.openai_stream import EventStream, begun, with_beats
-from tools.base import Failed, Refused
+from tools.base import Caller, Failed, Refused
+from tools.knowledge.library import Inline
 
 pytestmark = pytest.mark.anyio
 
@@ -188,10 +191,47 @@ async def test_a_stream_that_is_closed_closes_what_feeds_it() -> None:
     assert closed.is_set()
 
 
-def test_every_requirement_has_a_test_and_every_test_a_requirement_that_is_there() -> None:
-    import re
-    from pathlib import Path
+async def test_a_stream_that_the_server_cuts_off_is_told() -> None:
+    sent: list[bytes] = []
+    came = asyncio.Event()
 
+    async def endless() -> AsyncGenerator[bytes]:
+        yield b"data: 1\n\n"
+        await asyncio.Event().wait()
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body", b""))
+        if sent[-1]:
+            came.set()
+
+    stream = await begun(request(), endless())
+    running = asyncio.ensure_future(stream({"type": "http"}, receive, send))
+    await came.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert b"The server stopped" in sent[-2]
+    assert sent[-1] == b""
+
+
+async def test_a_partial_answer_says_what_is_missing(site: Web) -> None:
+    """The translation of a newsletter needs a model; the rest of it is there."""
+    text = json.dumps({"topic": "Freibad", "translate_to": "en"})
+    await site.house.servers.library.ingest(
+        documents=[Inline("freibad.md", f"# Freibad\n\n{TEXT}\n".encode())], caller=mine(site)
+    )
+    whole = (await site.chat(model="newsletter", messages=asking(text))).json()
+    streamed = events(await site.chat(model="newsletter", messages=asking(text), stream=True))
+    assert whole["partitur"]["outcome"] == "partial"
+    assert whole["choices"][0]["message"]["content"].endswith(whole["partitur"]["message"])
+    assert said(streamed).endswith(whole["partitur"]["message"])
+
+
+def test_every_requirement_has_a_test_and_every_test_a_requirement_that_is_there() -> None:
     here = Path(__file__).parent
     named = {
         id
@@ -200,6 +240,11 @@ def test_every_requirement_has_a_test_and_every_test_a_requirement_that_is_there
         for id in re.findall(r'"([A-Z]+-\d+)"', call)
     }
     assert named == set(REQUIREMENTS)
+
+
+def mine(site: Web) -> Caller:
+    """The caller behind the key of the client."""
+    return site.keys.list()[0].caller
 
 
 def said(chunks: list[Any]) -> str:
