@@ -28,6 +28,8 @@ _SHORT = 120
 """A text that may hold no more code points than this gets one short quote, such as a heading."""
 _ENOUGH = {"question": 0.72, "topic": 0.5, "summary": 0.0}
 """A further sentence joins a text only where it is worth this part of the best one."""
+_TO_THE_POINT = 0.5
+"""A further sentence of an answer covers this part of what the first one covers of the question."""
 _LIMITED = 2000
 """A text that may hold no more code points than this is one paragraph, with a sentence for each `_ROOM` of them."""
 _ROOM = 200
@@ -165,6 +167,11 @@ class Quoter:
                 worth[index] += 0.2 * mentions(about, self.sentences[index].text, self.language)
         best = max((worth[index] for index in fits), default=0.0)
         fits = [index for index in fits if worth[index] >= _ENOUGH[self._mode] * best]
+        if self._mode == "question" and fits:
+            # What follows the answer must be on the matter, too, not just share a word such as "hoch".
+            held = {index: self._covers(index) for index in fits}
+            least = _TO_THE_POINT * held[max(fits, key=lambda index: worth[index])]
+            fits = [index for index in fits if held[index] >= least]
         wanted = count or self.parameters.sentences
         # With a query, worth says what to quote; likeness only keeps repetition out.
         diversity = self.parameters.diversity * (1.0 if self._mode == "summary" else 0.4)
@@ -177,6 +184,10 @@ class Quoter:
                 chosen.append(index)
                 room -= size
         return chosen
+
+    def _covers(self, index: int) -> float:
+        sentence = self.sentences[index]
+        return coverage(self._query, f"{sentence.context} {sentence.text}", self.language)
 
     def _said_already(self, index: int, chosen: Sequence[int]) -> bool:
         others = [*chosen, *self._used]

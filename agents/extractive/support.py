@@ -47,7 +47,7 @@ def support(query: str, sentences: Sequence[Sentence], worth: NDArray[np.float64
     `sentences` are those of all passages found, `worth` how well each answers; both as `answer.worth` takes and gives them.
     """
     words = topic_words(query, language)
-    if not sentences or all(is_function_word(word) for word in words):
+    if not sentences or all(is_function_word(word, language) for word in words):
         return 0.0
     if not is_question(query, language):
         return _topic(words, sentences, language)
@@ -90,7 +90,7 @@ def _topic(words: Mapping[str, str], sentences: Sequence[Sentence], language: La
 def topic_words(query: str, language: Language) -> dict[str, str]:
     """The words of a query that say what it is about, with their stems; all of them where none does."""
     words = list(dict.fromkeys(tokens(query)))
-    content = [word for word in words if not is_function_word(word) and word not in _ASKING]
+    content = [word for word in words if not is_function_word(word, language) and word not in _ASKING]
     return {word: stems(word, language)[0] for word in content or words}
 
 

@@ -1,7 +1,6 @@
 """Words that schemas use and documents say otherwise: field names are often English where the documents are German."""
 
 from tools.language import Language, grams, stems, tokens
-from tools.language.analysis import is_function_word
 
 __all__ = ["mentions"]
 
@@ -45,6 +44,10 @@ daily täglich
 adults erwachsene
 children child kinder kind
 """
+# What schemas say in either language, whatever the documents speak.
+_ENGLISH = "the a an of in to for by on at with and or is are be from"
+_GERMAN = "der die das des dem den ein eine für von zu im am und oder ist"
+_SAY_NOTHING = frozenset((*_ENGLISH.split(), *_GERMAN.split()))
 _GROUPS: dict[str, frozenset[str]] = {}
 for _line in _ALIKE.strip().splitlines():
     for _word in _line.split():
@@ -53,7 +56,7 @@ for _line in _ALIKE.strip().splitlines():
 
 def mentions(words: str, text: str, language: Language) -> float:
     """The part, 0 to 1, of the content words of `words` that `text` mentions, itself or in the other language's word."""
-    wanted = [word for word in dict.fromkeys(tokens(words)) if not is_function_word(word)]
+    wanted = [word for word in dict.fromkeys(tokens(words)) if word not in _SAY_NOTHING]
     if not wanted:
         return 0.0
     said = frozenset(stems(text, language))

@@ -86,9 +86,9 @@ def detect(text: str) -> Language:
     return "en" if balance > 0 else "de"
 
 
-def is_function_word(word: str) -> bool:
-    """Whether a word, as `tokens` gives it, only holds a sentence together, in either language."""
-    return word in _FUNCTION_WORDS or word in _SHARED
+def is_function_word(word: str, language: Language) -> bool:
+    """Whether a word, as `tokens` gives it, only holds a sentence of this language together."""
+    return word in _SHARED or _FUNCTION_WORDS.get(word) == language
 
 
 @lru_cache(maxsize=1 << 16)
