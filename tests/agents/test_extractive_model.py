@@ -34,7 +34,7 @@ def said(reply_to: list[ModelMessage]) -> str:
 
 async def test_only_tools_marked_as_sources_are_called() -> None:
     called: list[str] = []
-    tools = FunctionToolset[None]()
+    tools = FunctionToolset()
 
     def find(query: str, limit: int = 3) -> dict[str, Any]:
         called.append(f"find {query} {limit}")
