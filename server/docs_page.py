@@ -82,8 +82,8 @@ server printed a key.</p>
 <tbody>{rows}</tbody></table>
 <h2>Ask over the OpenAI interface</h2>
 <pre tabindex="0">curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\
-  -d '{{"model": "summary", "messages": [{{"role": "user", "content": "…"}}]}}' \\
-  {{address}}/v1/chat/completions</pre>
+  -d '{"model": "summary", "messages": [{"role": "user", "content": "…"}]}' \\
+  http://127.0.0.1:8642/v1/chat/completions</pre>
 <h2>Use cases of this installation</h2>
 <form><p><label for="key">API key (it stays in this page)</label><br>
 <input id="key" name="key" type="password" autocomplete="off" required> <button>Show the use cases</button></p></form>
@@ -105,8 +105,7 @@ def _made() -> tuple[str, str]:
         for path, ways in general().items()
         for method, about in cast("dict[str, dict[str, Any]]", ways).items()
     )
-    page = _PAGE.replace("{style}", _STYLE).replace("{script}", _SCRIPT).replace("{rows}", rows)
-    page = page.replace("{{address}}", "http://127.0.0.1:8642").replace("{{", "{").replace("}}", "}")
+    page = _PAGE.replace("{rows}", rows).replace("{style}", _STYLE).replace("{script}", _SCRIPT)
     policy = (
         "default-src 'none'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         f"style-src 'sha256-{_hash(_STYLE)}'; script-src 'sha256-{_hash(_SCRIPT)}'"

@@ -1,5 +1,7 @@
 """Tests of what stands beside the interfaces: probes, the OpenAPI document, the documentation page, typed routes, artifacts."""
 
+import base64
+import hashlib
 import re
 import shutil
 from collections.abc import AsyncGenerator
@@ -105,7 +107,10 @@ async def test_the_documentation_page_needs_nobody_and_nothing_from_elsewhere(st
     assert page.status_code == 200
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert re.findall(r"(?:src|href)=\"(?!#)([^\"]+)", page.text) == []
-    assert "default-src 'none'" in page.headers["content-security-policy"]
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    for part in re.findall(r"<(?:style|script)>(.*?)</", page.text, flags=re.S):
+        assert base64.b64encode(hashlib.sha256(part.encode()).digest()).decode() in policy
     assert "summary" not in re.sub(r"<pre.*?</pre>|<script>.*?</script>|<style>.*?</style>", "", page.text, flags=re.S)
 
 
