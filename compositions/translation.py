@@ -9,6 +9,6 @@ from tools.translation import TranslationRequest, TranslationResult, translate
 __all__ = ["translation"]
 
 
-@composition
+@composition(generative=True)
 async def translation(given: TranslationRequest, run: Run) -> TranslationResult:
     return await run.call(translate, given)

@@ -148,6 +148,7 @@ class Runtime:
                 scope.usage.add(below.usage)
                 scope.price(below.total())
                 scope.made[ordinal] = artifacts_in(output)
+                scope.makers[ordinal] = str(getattr(output, "engine", "") or "")
                 step.cost = below.total()
             else:
                 result = await self._ask(what, sent, below, reads_along=False)
@@ -209,13 +210,15 @@ class Runtime:
         run = Run(self, scope, self.use_cases, self._now())
         output, outcome, message = None, cast("Outcome", "done"), None
         try:
+            self._check_engine(use_case)
             output = await use_case.function(given, run)
         except (NoReliableSource, NeedsModel) as error:
             outcome, message = _outcome(error), str(error)
         if output is not None and scope.shortfalls:
             outcome, message = "partial", " ".join(scope.shortfalls)
         steps = scope.ordered_steps()
-        engines = dict.fromkeys(engine for _, engine in sorted(scope.engines.items()))
+        makers = scope.engines or scope.makers
+        engines = dict.fromkeys(engine for _, engine in sorted(makers.items()) if engine)
         return _typed(use_case)(
             use_case=use_case.name,
             output=output,
@@ -239,11 +242,7 @@ class Runtime:
         ref = PromptRef(name=prompt.name, path=prompt.path, commit=prompt.commit, dirty=prompt.dirty)
         output, outcome, message, citations = None, cast("Outcome", "done"), None, ()
         try:
-            if use_case.generative and not engine.generative:
-                raise NeedsModel(
-                    f"The use case {use_case.name!r} writes new text. "
-                    f"The embedded engine {engine.id!r} only quotes and never invents."
-                )
+            self._check_engine(use_case)
             made = await self._agents.run(
                 use_case,
                 prompt=text,
@@ -270,6 +269,14 @@ class Runtime:
             prompt_commit=ref.commit,
             dirty=ref.dirty,
         )
+
+    def _check_engine(self, use_case: UseCase[Any, Any]) -> None:
+        engine = self.engines.of(use_case.model)
+        if use_case.generative and not engine.generative:
+            raise NeedsModel(
+                f"The use case {use_case.name!r} writes new text. "
+                f"The embedded engine {engine.id!r} only quotes and never invents."
+            )
 
     def _prompt(self, use_case: UseCase[Any, Any], given: BaseModel) -> tuple["Prompt", Task, str]:
         """The prompt in the language of the input, as data and as text."""

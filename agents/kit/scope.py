@@ -33,6 +33,8 @@ class Scope:
     steps: dict[int, list[Step]] = field(default_factory=dict[int, list[Step]])
     """By ordinal, each with the steps below it."""
     engines: dict[int, str] = field(default_factory=dict[int, str])
+    makers: dict[int, str] = field(default_factory=dict[int, str])
+    """What did the work of tools: it names the engine where no model took part."""
     quotes: dict[int, list[Citation]] = field(default_factory=dict[int, list[Citation]])
     made: dict[int, list[Artifact]] = field(default_factory=dict[int, list[Artifact]])
     _ordinal: int = 0

@@ -4,7 +4,8 @@ import inspect
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_type_hints
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_type_hints, overload
 
 from pydantic import BaseModel
 
@@ -147,12 +148,26 @@ class Chain(Composition[In, Out]):
         return self.links
 
 
-def composition(function: "Callable[[In, Run], Awaitable[Out]]") -> Composition[In, Out]:
+@overload
+def composition(function: "Callable[[In, Run], Awaitable[Out]]") -> Composition[In, Out]: ...
+@overload
+def composition(*, generative: bool) -> "Callable[[Callable[[In, Run], Awaitable[Out]]], Composition[In, Out]]": ...
+def composition(function: Any = None, *, generative: bool = False) -> Any:
     """Makes a use case of `async def name(given: In, run: Run) -> Out`.
+
+    Args:
+        function: the composition.
+        generative: True where nothing of it can be done without a language model.
 
     Raises:
         SetupError: the function is not async or its types are missing.
     """
+    if function is None:
+        return partial(_composed, generative=generative)
+    return _composed(function, generative=generative)
+
+
+def _composed(function: "Callable[[In, Run], Awaitable[Out]]", *, generative: bool) -> Composition[In, Out]:
     hints = get_type_hints(function)
     names = list(inspect.signature(function).parameters)
     models = [hints.get(names[0]) if names else None, hints.get("return")]
@@ -175,6 +190,7 @@ def composition(function: "Callable[[In, Run], Awaitable[Out]]") -> Composition[
         description=_described(doc)[0],
         german=_described(doc)[1],
         module=function.__module__,
+        generative=generative,
     )
 
 

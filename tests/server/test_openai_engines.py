@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Generator
 import httpx
 import pytest
 import uvicorn
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -56,7 +57,7 @@ async def client(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Asy
         home=tmp_path_factory.mktemp("home"),
         embedding_url=endpoint,
         embedding_name="bge-m3",
-        embedding_key="s3cret",
+        embedding_key=SecretStr("s3cret"),
         transcription_url=endpoint,
         speech_url=endpoint,
         speech_name="voxtral",

@@ -45,7 +45,9 @@ class Catalog(BaseModel):
 
 def generations(config: GraphConfig) -> Generations:
     """The store's folder."""
-    return Generations(config.home, what="graph store", fill="Load nodes.csv and edges.csv with 'partitur load graph FOLDER'")
+    return Generations(
+        config.home, what="graph store", fill="Load nodes.csv and edges.csv with 'partitur load graph FOLDER'"
+    )
 
 
 def engines(config: GraphConfig, folder: Path, *, write: bool) -> Workers:

@@ -20,7 +20,9 @@ _MISSING_FUNCTION = re.compile(r"Function with name (\S+) does not exist")
 
 def generations(config: TablesConfig) -> Generations:
     """The store's folder."""
-    return Generations(config.home, what="table store", fill="Load CSV or Parquet files with 'partitur load tables FOLDER'")
+    return Generations(
+        config.home, what="table store", fill="Load CSV or Parquet files with 'partitur load tables FOLDER'"
+    )
 
 
 class Tables:
