@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["SAMPLE", "TOPIC", "demo_command"]
 
 SAMPLE = Path(__file__).parent.parent / "examples" / "birkenfurt"
-TOPIC = "Wärmeplanung und Klimaschutz"
+TOPIC = "Radverkehr und sichere Radwege in der Stadt"
 _QUESTION = "Was kostet ein Bewohnerparkausweis?"
 
 

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from agents.extractive import schema as shape
 from agents.extractive.properties import nearest
-from agents.extractive.quoting import Quoter
+from agents.extractive.quoting import SHORT, Quoter
 from agents.extractive.schema import Schema
 from agents.extractive.values import denies, read
 from tools.base import Citation, NoReliableSource
@@ -81,13 +81,17 @@ class _Filler:
         }
         required = set(shape.listed(schema.get("required")))
         made: dict[str, JsonValue] = {}
-        begun = len(self._quoter.citations)
-        # Citations come last: they show what the other properties were made of.
-        for name in sorted(properties, key=lambda name: self._cites(properties[name]) is not None):
+        begun, before = len(self._quoter.citations), self._quoter.mark()
+        # Citations come last: they show what the other properties were made of. In an item of a list a heading comes
+        # after the text it stands over.
+        headed = depth > 0 and self._quoter.headed(scope)
+        for name in sorted(properties, key=lambda name: self._turn(properties[name], headed=headed)):
             part = properties[name]
             listing = self._cites(part)
             if listing is None:
-                value = self.fill(part, name=name, scope=scope, depth=depth + 1)
+                short = self._turn(part, headed=headed) == 1
+                over = (self._quoter.taken(scope, since=before) if short else None) or scope
+                value = self.fill(part, name=name, scope=over, depth=depth + 1)
             else:
                 value = self._citations(part, listing, self._quoter.citations[begun:])
             if isinstance(value, _Nothing) or (value is None and name not in required):
@@ -98,6 +102,12 @@ class _Filler:
                 value = cast("JsonValue", part["default"])
             made[name] = value
         return {name: made[name] for name in properties if name in made}
+
+    def _turn(self, schema: Schema, *, headed: bool) -> int:
+        if self._cites(schema) is not None:
+            return 2
+        texts = [one for one in shape.variants(schema, self._root) if shape.kind(one) == "string"]
+        return int(headed and any(self._longest(one) <= SHORT and "format" not in one for one in texts))
 
     def _cites(self, schema: Schema) -> bool | None:
         """Whether a property holds a list of citations (true) or one (false); None where it holds something else."""

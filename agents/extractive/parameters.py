@@ -1,6 +1,7 @@
 """What a prompt's front matter may set for the embedded engine, with the defaults that were measured."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -20,6 +21,10 @@ class Parameters(BaseModel):
         default=0.3, ge=0, le=1, description="How much a sentence loses by saying what is said already."
     )
     position: float = Field(default=1.0, ge=0, le=5, description="How much an early place counts; 0 leaves it out.")
+    order: Literal["worth", "place"] | None = Field(
+        default=None,
+        description="Sentences of a text by worth, or as their document has them; null: worth for questions.",
+    )
     threshold: float = Field(
         default=0.5, ge=0, le=1, description="Support below which the answer is 'no reliable source'."
     )

@@ -18,13 +18,13 @@ from agents.extractive.topic import Topic
 from tools.base import Citation
 from tools.language import Language
 
-__all__ = ["Mark", "Quoter"]
+__all__ = ["SHORT", "Mark", "Quoter"]
 
 Vector = NDArray[np.float64]
 Mark = tuple[int, frozenset[int], frozenset[tuple[int, int, int]], frozenset[tuple[str, int]]]
 """How far the quoting has come: citations made, sentences used, values used, headings used."""
 
-_SHORT = 120
+SHORT = 120
 """A text that may hold no more code points than this gets one short quote, such as a heading."""
 _ENOUGH = {"question": 0.72, "topic": 0.5, "summary": 0.0}
 """A further sentence joins a text only where it is worth this part of the best one."""
@@ -33,6 +33,9 @@ _TO_THE_POINT = 0.5
 _LIMITED = 2000
 """A text that may hold no more code points than this is one paragraph, with a sentence for each `_ROOM` of them."""
 _ROOM = 200
+_OPENS = 0.3
+_OPENING = 250
+"""Code points after which a place in a document is worth half as much to a lead."""
 _SAME = 0.75
 """Likeness above which two sentences say the same."""
 _ON_TOPIC, _NEARLY, _FEW = 0.42, 0.36, 3
@@ -67,15 +70,23 @@ class Quoter:
         del self.citations[mark[0] :]
         self._used, self._values, self._headings = set(mark[1]), set(mark[2]), set(mark[3])
 
+    def taken(self, scope: Sequence[int], *, since: Mark) -> list[int]:
+        """The sentences of `scope` that were quoted since."""
+        return [index for index in scope if index in self._used and index not in since[1]]
+
+    def headed(self, scope: Sequence[int]) -> bool:
+        """Whether a title or a heading over these sentences is still to be quoted."""
+        return self._above(scope, SHORT) is not None
+
     def text(self, scope: Sequence[int], *, longest: int, about: str = "") -> str:
         """Quotes joined to a text of at most `longest` code points; empty where nothing fits."""
-        if longest <= _SHORT:
+        if longest <= SHORT:
             return self._short(scope, longest)
         limited = longest < _LIMITED
         chosen = self._choose(
             scope, longest, about, count=min(max(1, longest // _ROOM), self.parameters.sentences) if limited else 0
         )
-        if self._mode != "question":
+        if self._reads_on:
             # The documents in the order of their best sentence, and each in its own order.
             first = {self.sentences[index].passage.document: at for at, index in reversed(list(enumerate(chosen)))}
             chosen.sort(key=lambda index: (first[self.sentences[index].passage.document], self._place(index)))
@@ -87,7 +98,7 @@ class Quoter:
 
     def single(self, scope: Sequence[int], wanted: int, *, longest: int) -> Iterator[Sequence[int]]:
         """Scopes for `wanted` items of one quote each, the best first."""
-        if longest <= _SHORT:
+        if longest <= SHORT:
             yield from [scope] * wanted
             return
         for index in self._choose(scope, longest * wanted, "", count=wanted, each=longest):
@@ -159,9 +170,14 @@ class Quoter:
             for index in scope
             if index not in self._used
             and self.sentences[index].tells
+            and not (self._reads_on and self.sentences[index].form == "row")
             and len(self.sentences[index].text) <= (each or longest)
         ]
         worth = self.worth.copy()
+        if self._reads_on and longest < _LIMITED:
+            # A text of one paragraph is a lead: what stands first in a document says most of its news.
+            for index in fits:
+                worth[index] += _OPENS / (1 + self._place(index) / _OPENING)
         if about:
             for index in fits:
                 worth[index] += 0.2 * mentions(about, self.sentences[index].text, self.language)
@@ -226,20 +242,24 @@ class Quoter:
 
     def _above(self, scope: Sequence[int], longest: int) -> Citation | None:
         """The title or the heading over the worthiest sentences that names the matter best; None where there is none."""
-        best: tuple[float, Citation] | None = None
+        over: dict[Citation, float] = {}
+        quoted = all(index in self._used for index in scope)
         for index in scope:
-            passage = self.sentences[index].passage
-            for citation, bonus in ((passage.cite_title(), 0.35), (passage.cite_heading(), 0.0)):
+            passage, worth = self.sentences[index].passage, float(self.worth[index])
+            for citation, bonus in ((passage.cite_title(), 0.6), (passage.cite_heading(), 0.0)):
                 if citation is None or not 4 <= len(citation.quote) <= longest:
                     continue
                 if (citation.document, citation.start) in self._headings:
                     continue
-                score = float(self.worth[index]) + bonus
-                if self._query:
-                    score += 0.5 * coverage(self._query, citation.quote, self.language)
-                if best is None or score > best[0]:
-                    best = (score, citation)
-        return best[1] if best else None
+                # Over a text that is there already the heading over most of it; else the one over the best sentence.
+                before = over.get(citation, bonus)
+                over[citation] = before + worth if quoted else max(before, worth + bonus)
+        if not over:
+            return None
+        return max(
+            over,
+            key=lambda one: over[one] + 0.5 * (coverage(self._query, one.quote, self.language) if self._query else 0),
+        )
 
     def _take(self, index: int) -> str:
         self._used.add(index)
@@ -251,6 +271,11 @@ class Quoter:
         if one.passage.document != other.passage.document:
             return "\n\n"
         return " " if one.finished and other.form == "prose" else "\n"
+
+    @property
+    def _reads_on(self) -> bool:
+        """Whether sentences of a document are to stand in its own order."""
+        return (self.parameters.order or ("worth" if self._mode == "question" else "place")) == "place"
 
     def _place(self, index: int) -> int:
         sentence = self.sentences[index]
