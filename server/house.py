@@ -138,12 +138,13 @@ async def open_house(settings: Settings | None = None) -> AsyncGenerator[House]:
         artifacts = ArtifactStore(settings.home / "artifacts")
         gate = Gate([CancelGuard(), SizeGuard(), SecretGuard(), UsageGuard()])
         servers = Servers(settings, artifacts, closing)
-        toolbox = Toolbox(servers.all(), gate)
+        toolbox = Toolbox(servers.all(), gate, servers.outside())
+        closing.push_async_callback(toolbox.close)
         engines = Engines(house_engines(settings, closing))
         prompts = Prompts(PromptStore(library_root(settings)))
         catalog = load_catalog(
             prompts=prompts.of,
-            tools=toolbox.refs,
+            tools=toolbox.names,
             roles=engines.roles,
             entry_points=entry_points(group=GROUP),
         )

@@ -83,7 +83,7 @@ class Library(Provider):
             random=Random(),
             cancelled=lambda: False,
         )
-        return await toolbox.run(toolbox.refs[tool], dict(arguments), scope)
+        return await toolbox.run(tool, dict(arguments), scope)
 
     def artifact(self, id: str) -> bytes:
         """The bytes of something this caller made."""

@@ -1,17 +1,18 @@
 """The tool servers of this installation, each built at its first use."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from agents.kit import HouseServer
-from server.settings import Settings
+from agents.kit import HouseServer, OutsideServer
+from server.settings import McpServer, Settings
 from tools import graph, image, knowledge, speech, tables, translation
 from tools.base import ArtifactStore, ToolRef
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from fastmcp import FastMCP
+    from fastmcp import Client, FastMCP
 
     from tools.knowledge.library import Library
 
@@ -82,6 +83,13 @@ class Servers:
             "translation": HouseServer(_refs(translation), self._build_translation, priced=given.model_url is None),
         }
 
+    def outside(self) -> dict[str, OutsideServer]:
+        """The MCP servers of others that the settings name."""
+        return {
+            name: OutsideServer(connect=partial(_client, server), tools=server.tools, sources=server.sources)
+            for name, server in self._settings.mcp_servers.items()
+        }
+
     def _build_graph(self) -> "FastMCP":
         from tools.graph.server import build
 
@@ -111,6 +119,19 @@ class Servers:
         from tools.translation.server import build
 
         return build(self.translation)
+
+
+def _client(server: McpServer) -> "Client[Any]":
+    """A client that is not connected yet."""
+    from fastmcp import Client
+    from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
+
+    if server.url is not None:
+        headers = {"Authorization": f"Bearer {server.key.get_secret_value()}"} if server.key else {}
+        return Client(StreamableHttpTransport(server.url, headers=headers), timeout=server.timeout)
+    program, *arguments = server.command
+    environment = {name: value.get_secret_value() for name, value in server.environment.items()}
+    return Client(StdioTransport(program, arguments, env=environment), timeout=server.timeout)
 
 
 def _refs(package: "ModuleType") -> list[ToolRef[Any, Any]]:

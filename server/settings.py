@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from tools.base import SetupError
@@ -20,6 +20,28 @@ class Brand(BaseModel):
     primary: str = Field(default="#0b4f6c", pattern=r"^#[0-9a-fA-F]{6}$")
     accent: str = Field(default="#e07a1f", pattern=r"^#[0-9a-fA-F]{6}$")
     name: str = Field(default="Partitur", max_length=80)
+
+
+class McpServer(BaseModel):
+    """An MCP server of others whose tools use cases may call, as `name.tool`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str | None = Field(default=None, pattern=r"^https?://", description="Where it answers over streamable HTTP.")
+    command: tuple[str, ...] = Field(default=(), description="Or the program that speaks MCP on stdin and stdout.")
+    environment: dict[str, SecretStr] = Field(
+        default_factory=dict[str, SecretStr], description="The program's environment; it gets nothing else of ours."
+    )
+    key: SecretStr | None = Field(default=None, description="Bearer token for the URL. A caller's is never passed on.")
+    tools: tuple[str, ...] = Field(min_length=1, description="The tools that may be called.")
+    sources: tuple[str, ...] = Field(default=(), description="Those that return passages to quote.")
+    timeout: float = Field(default=60.0, gt=0, description="Seconds that one call may take.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "McpServer":
+        if (self.url is None) == (not self.command):
+            raise ValueError("exactly one of 'url' and 'command' is expected")
+        return self
 
 
 class Settings(BaseSettings):
@@ -57,6 +79,10 @@ class Settings(BaseSettings):
     image_url: str | None = None
     image_name: str | None = None
     image_key: SecretStr | None = None
+
+    mcp_servers: dict[str, McpServer] = Field(
+        default_factory=dict[str, McpServer], description="MCP servers of others, by the name their tools go under."
+    )
 
     brand: Brand = Brand()
     request_timeout: float = Field(default=600.0, gt=0, description="Seconds that one request to an engine may take.")

@@ -4,6 +4,7 @@ from agents.kit.engine import Engine, Engines, Price
 from agents.kit.events import Done, Event, Listener, Partial, Piece, StepFinished, StepStarted
 from agents.kit.gate import Act, Gate, Guard, Pieces
 from agents.kit.guards import CancelGuard, SecretGuard, SizeGuard, UsageGuard
+from agents.kit.outside import OutsideServer
 from agents.kit.readable import Readable, from_text, readable, text_field, validated
 from agents.kit.result import Outcome, PromptRef, Result, Step, Usage
 from agents.kit.run import Run
@@ -28,6 +29,7 @@ __all__ = [
     "Language",
     "Listener",
     "Outcome",
+    "OutsideServer",
     "Partial",
     "Piece",
     "Pieces",

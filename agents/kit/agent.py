@@ -122,7 +122,7 @@ class Agents:
     def _agent(self, use_case: UseCase[Any, Any], engine: Engine) -> Agent[Scope, Any]:
         key = (use_case, engine.generative)
         if key not in self._agents:
-            reads = any(self._toolbox.refs[name].source for name in use_case.tools)
+            reads = any(self._toolbox.is_source(name) for name in use_case.tools)
             outputs: list[Any] = [use_case.output, NoSource] if reads else [use_case.output]
             self._agents[key] = Agent(
                 name=use_case.name,
