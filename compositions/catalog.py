@@ -8,25 +8,20 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
-from agents.kit import Chain, Composition, Language, UseCase
+from agents.kit import Chain, Composition, UseCase
+from agents.kit.runtime import PromptSource
 from prompts.prompt import Prompt
 from tools.base import NotFound, PartiturError, SetupError
 
-__all__ = ["GROUP", "Catalog", "Found", "PromptSource", "discover", "load_catalog"]
+__all__ = ["GROUP", "Catalog", "Found", "discover", "load_catalog"]
 
 GROUP = "partitur.use_cases"
 """The entry-point group of plug-ins."""
 _HOUSE = ("agents", "compositions")
 _FREE_FIELDS = {"language"}
 """Input fields the runtime itself uses, so that no prompt has to."""
-
-
-class PromptSource(Protocol):
-    """Where the catalog looks prompts up."""
-
-    def get(self, name: str, language: Language = "de") -> Prompt: ...
 
 
 @dataclass(frozen=True)
@@ -36,6 +31,8 @@ class Found:
     use_case: UseCase[Any, Any]
     module: ModuleType
     plugin: str | None = None
+    hidden: bool = False
+    """Begins with '_': a part of a composition in the same file, checked but not offered."""
 
     @property
     def file(self) -> str:
@@ -121,6 +118,9 @@ def load_catalog(
     use_cases: dict[str, Found] = {}
     for one in found:
         name = one.use_case.name
+        if one.hidden:
+            problems += _problems(one, prompts(one), tools, roles)
+            continue
         if name in use_cases:
             problems.append(f"The name {name!r} is taken twice: by {use_cases[name].file} and by {one.file}.")
             continue
@@ -164,7 +164,9 @@ def _take(module: ModuleType, plugin: str | None, found: list[Found], problems: 
     for name, use_case in declared.items():
         if name == stem:
             found.append(Found(use_case, module, plugin))
-        elif not name.startswith("_"):
+        elif name.startswith("_"):
+            found.append(Found(use_case, module, plugin, hidden=True))
+        else:
             problems.append(
                 f"{Found(use_case, module).file} declares the use case {name!r}. "
                 f"Expected it to be called {stem!r}, like its file, or to begin with '_'."

@@ -15,6 +15,10 @@ from tools.base import Artifact
 __all__ = ["Brief", "Newsletter", "newsletter"]
 
 
+_LONGEST_SPOKEN = 20_000
+"""Characters that `speech.say` takes."""
+
+
 class Brief(BaseModel):
     """What the newsletter is to be."""
 
@@ -74,8 +78,10 @@ async def newsletter(brief: Brief, run: Run) -> Newsletter:
         editor,
         Draft(topic=brief.topic, findings=found.findings, audience=brief.audience, language=brief.language),
     )
-    spoken = _spoken(article)
+    spoken = _spoken(article, run) if brief.speech else ""
     text = article.markdown()
+    target = brief.translate_to if _within(text, 50_000, brief.translate_to, "translation", run) else None
+    simplify = _within(text, 100_000, brief.plain, "version in plain language", run)
     picture, sound, translated, plain = await run.gather(
         run.call(
             image.generate, image.Picture(prompt=f"{article.title}. {article.lead}", title=article.title), optional=True
@@ -83,15 +89,13 @@ async def newsletter(brief: Brief, run: Run) -> Newsletter:
         if brief.picture
         else _nothing(),
         run.call(speech.say, speech.Spoken(text=spoken, language=brief.language), optional=True)
-        if brief.speech
+        if spoken
         else _nothing(),
-        run.call(
-            translation.translate, translation.TranslationRequest(text=text, target=brief.translate_to), optional=True
-        )
-        if brief.translate_to
+        run.call(translation.translate, translation.TranslationRequest(text=text, target=target), optional=True)
+        if target
         else _nothing(),
         run.ask(plain_language, Difficult(text=text, language=brief.language), optional=True)
-        if brief.plain
+        if simplify
         else _nothing(),
     )
     return Newsletter(
@@ -100,7 +104,7 @@ async def newsletter(brief: Brief, run: Run) -> Newsletter:
         sections=article.sections,
         picture=picture.png if picture else None,
         speech=sound.audio if sound else [],
-        spoken=spoken,
+        spoken=spoken if sound else "",
         translation=translated.text if translated else None,
         plain=plain.text if plain else None,
     )
@@ -110,10 +114,21 @@ async def _nothing() -> None:
     """In place of a step that was not asked for."""
 
 
-def _spoken(article: Article) -> str:
-    """The article as it is read aloud: every heading and paragraph for itself."""
+def _within(text: str, most: int, wanted: object, what: str, run: Run) -> bool:
+    """Whether something that is wanted can be made of so long a text; the result says so where it cannot."""
+    if wanted and len(text) > most:
+        run.lacks(f"The {what} is missing: the newsletter has {len(text)} characters, at most {most} can be worked on.")
+    return bool(wanted) and len(text) <= most
+
+
+def _spoken(article: Article, run: Run) -> str:
+    """The article as it is read aloud, every heading and paragraph for itself, as far as can be spoken at once."""
     parts = [article.title, article.lead]
     for section in article.sections:
         parts += [section.heading, section.text]
-    text = "\n\n".join(parts)
-    return text[:20_000]
+    whole = len(parts)
+    while len(text := "\n\n".join(parts)) > _LONGEST_SPOKEN and len(parts) > 1:
+        parts.pop()
+    if len(parts) < whole:
+        run.lacks(f"The spoken version has {len(parts)} of {whole} parts: more cannot be spoken at once.")
+    return text[:_LONGEST_SPOKEN]

@@ -26,6 +26,7 @@ from agents.kit import (
     UseCase,
     validated,
 )
+from agents.kit.runtime import PromptSource
 from agents.kit.task import Language
 from compositions.catalog import GROUP, Catalog, Found, load_catalog
 from prompts.prompt import Prompt
@@ -97,21 +98,25 @@ class House:
 
 
 class Prompts:
-    """The prompt library, and behind it the `prompts` folders of plug-ins."""
+    """The prompt library; and for the use cases of a plug-in the folder `prompts` beside their files, before it."""
 
     def __init__(self, library: PromptStore) -> None:
         self.library = library
-        self._plugins: dict[Path, PromptStore] = {}
+        self._plugins: dict[str, _Own] = {}
 
-    def of(self, found: Found) -> "Prompts | PromptStore":
-        """Where the prompts of a use case lie: the library, or beside a plug-in's own file."""
-        if found.plugin is None:
-            return self
-        folder = found.folder / "prompts"
-        return self._plugins.setdefault(folder, PromptStore(folder))
+    def place(self, found: Found) -> PromptSource:
+        """Notes where the prompts of a use case lie."""
+        if found.plugin is not None:
+            own = PromptStore(found.folder / "prompts")
+            self._plugins[found.use_case.module] = _Own(own, self.library)
+        return self.of(found.use_case)
+
+    def of(self, use_case: UseCase[Any, Any]) -> PromptSource:
+        """Where the prompts of a use case lie."""
+        return self._plugins.get(use_case.module, self.library)
 
     def get(self, name: str, language: Language = "de") -> Prompt:
-        """The prompt of that name; the library's own goes before a plug-in's.
+        """A prompt by name alone: the library's, else the first plug-in's that has it.
 
         Raises:
             NotFound: nobody has it.
@@ -119,10 +124,21 @@ class Prompts:
         try:
             return self.library.get(name, language)
         except NotFound:
-            for plugin in self._plugins.values():
-                if name in plugin.names():
-                    return plugin.get(name, language)
+            for own in self._plugins.values():
+                if name in own.own.names():
+                    return own.get(name, language)
             raise
+
+
+@dataclass(frozen=True)
+class _Own:
+    """A plug-in's prompts, and the library for those it does not have."""
+
+    own: PromptStore
+    library: PromptStore
+
+    def get(self, name: str, language: Language = "de") -> Prompt:
+        return (self.own if name in self.own.names() else self.library).get(name, language)
 
 
 @asynccontextmanager
@@ -143,7 +159,7 @@ async def open_house(settings: Settings | None = None) -> AsyncGenerator[House]:
         engines = Engines(house_engines(settings, closing))
         prompts = Prompts(PromptStore(library_root(settings)))
         catalog = load_catalog(
-            prompts=prompts.of,
+            prompts=prompts.place,
             tools=toolbox.names,
             roles=engines.roles,
             entry_points=entry_points(group=GROUP),

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+import anyio
 import mcp_types
 from fastmcp import Context, FastMCP
 from fastmcp.exceptions import ToolError
@@ -23,6 +24,7 @@ from tools.base import (
     Caller,
     InvalidInput,
     PartiturError,
+    TimedOut,
     ToolRef,
     Unauthenticated,
     acting_as,
@@ -135,7 +137,11 @@ class _TypedTool(Tool):
                 given = ref.input.model_validate(arguments)
             except ValidationError as error:
                 raise InvalidInput.of(error, ref.input) from error
-            result = await self._binding.handler(given, ctx)
+            try:
+                with anyio.fail_after(ref.timeout):
+                    result = await self._binding.handler(given, ctx)
+            except TimeoutError as error:
+                raise TimedOut(f"The tool {ref.name!r} ran longer than {ref.timeout:g} seconds.") from error
         except PartiturError as error:
             raise ToolError(str(error), log_level=logging.DEBUG) from error
         return ToolResult(content=self._content(result, ctx), structured_content=result.model_dump(mode="json"))

@@ -1,14 +1,24 @@
 """Runs a use case's agent: pydantic-ai's loop over the engine of its role, each model request through the gate."""
 
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
+from opentelemetry import trace
 from pydantic import BaseModel, Field
 from pydantic_ai import Agent, NativeOutput, RunContext, ToolOutput, UsageLimits
-from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior, UsageLimitExceeded
+from pydantic_ai.exceptions import (
+    ModelAPIError,
+    ModelContextWindowExceededError,
+    ModelHTTPError,
+    ModelRequestTimeout,
+    ModelTimeoutError,
+    UnexpectedModelBehavior,
+    UsageLimitExceeded,
+)
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextContent, ToolReturnPart, UserPromptPart
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
@@ -22,10 +32,11 @@ from agents.kit.scope import Scope
 from agents.kit.task import Evidence, Task
 from agents.kit.toolbox import Toolbox
 from agents.kit.use_case import UseCase
-from tools.base import Failed, NoReliableSource, Refused, Unavailable
+from tools.base import Failed, NoReliableSource, PartiturError, Refused, TimedOut, TooLarge, Unavailable
 
 __all__ = ["Agents", "GatedModel", "NoSource"]
 
+log = logging.getLogger(__name__)
 _LIMITS = UsageLimits(request_limit=12, tool_calls_limit=24)
 _SETTINGS = {"temperature", "top_p", "max_tokens", "seed", "presence_penalty", "frequency_penalty"}
 
@@ -54,7 +65,8 @@ class Made:
 class Agents:
     """Agents by use case, built once."""
 
-    def __init__(self, toolbox: Toolbox, gate: Gate) -> None:
+    def __init__(self, toolbox: Toolbox, gate: Gate, tracer: trace.Tracer) -> None:
+        self._tracer = tracer
         self._toolbox = toolbox
         self._gate = gate
         self._agents: dict[tuple[UseCase[Any, Any], bool], Agent[Scope, Any]] = {}
@@ -86,7 +98,7 @@ class Agents:
         message = [TextContent(prompt, metadata=task)]
         given = {key: value for key, value in task.parameters.items() if key in _SETTINGS}
         options = _Options(
-            model=GatedModel(engine, self._gate, scope),
+            model=GatedModel(engine, self._gate, scope, self._tracer),
             deps=scope,
             usage_limits=_LIMITS,
             model_settings=cast("ModelSettings", given),
@@ -106,10 +118,8 @@ class Agents:
         except UsageLimitExceeded as error:
             raise Refused(f"The use case {use_case.name!r} stopped: {error}.", hint="Ask for less at once.") from error
         except ModelAPIError as error:
-            raise Unavailable(
-                f"The engine {engine.id!r} did not serve the request: {error}.",
-                hint="Check that it runs and that its URL, name and key are right ('partitur doctor').",
-            ) from error
+            log.warning("The engine %r did not serve a request: %s", engine.id, error)
+            raise _refusal(engine, error) from error
         except UnexpectedModelBehavior as error:
             raise Failed(
                 f"The engine {engine.id!r} gave no {use_case.output.__name__}: {error}.",
@@ -134,6 +144,23 @@ class Agents:
         return self._agents[key]
 
 
+def _refusal(engine: Engine, error: ModelAPIError) -> PartiturError:
+    """What an engine's refusal means to a caller; its own words may hold addresses and keys and stay in the log."""
+    status = error.status_code if isinstance(error, ModelHTTPError) else None
+    if isinstance(error, ModelTimeoutError | ModelRequestTimeout):
+        return TimedOut(f"The engine {engine.id!r} gave no answer in time.")
+    if isinstance(error, ModelContextWindowExceededError) or status == 413:
+        return TooLarge(f"The request is longer than the engine {engine.id!r} can read.", hint="Send less at once.")
+    if status in (400, 422):
+        return Failed(
+            f"The engine {engine.id!r} refused the request (status {status}).", hint="The log has the reason."
+        )
+    return Unavailable(
+        f"The engine {engine.id!r} did not serve the request" + (f" (status {status})." if status else "."),
+        hint="Check that it runs and that its URL, name and key are right ('partitur doctor').",
+    )
+
+
 def _evidence(output: BaseModel, messages: Sequence[ModelMessage]) -> Evidence:
     """What the engine reported of its sources, else what stands verbatim in them."""
     reported = evidence_in(messages)
@@ -147,8 +174,9 @@ def _evidence(output: BaseModel, messages: Sequence[ModelMessage]) -> Evidence:
 class GatedModel(WrapperModel):
     """A model whose every request passes the gate: agents and raw calls alike."""
 
-    def __init__(self, engine: Engine, gate: Gate, scope: Scope) -> None:
+    def __init__(self, engine: Engine, gate: Gate, scope: Scope, tracer: trace.Tracer | None = None) -> None:
         super().__init__(engine.model)
+        self._tracer = tracer or trace.NoOpTracer()
         self._engine, self._gate, self._scope = engine, gate, scope
 
     async def request(
@@ -159,8 +187,9 @@ class GatedModel(WrapperModel):
     ) -> ModelResponse:
         act = self._scope.act("model", self._engine.id)
         self._gate.before(act, _said(messages))
-        response = await super().request(messages, model_settings, model_request_parameters)
-        self._gate.after(act, _answered(response), spent=self._spent(response))
+        with self._span() as span:
+            response = await super().request(messages, model_settings, model_request_parameters)
+            self._gate.after(act, _answered(response), spent=self._spent(response, span))
         return response
 
     @asynccontextmanager
@@ -173,12 +202,22 @@ class GatedModel(WrapperModel):
     ) -> AsyncGenerator[StreamedResponse]:
         act = self._scope.act("model", self._engine.id)
         self._gate.before(act, _said(messages))
-        async with super().request_stream(messages, model_settings, model_request_parameters, run_context) as stream:
-            yield stream
-            response = stream.get()
-        self._gate.after(act, _answered(response), spent=self._spent(response))
+        with self._span() as span:
+            async with super().request_stream(
+                messages, model_settings, model_request_parameters, run_context
+            ) as stream:
+                yield stream
+                response = stream.get()
+            self._gate.after(act, _answered(response), spent=self._spent(response, span))
 
-    def _spent(self, response: ModelResponse) -> Usage:
+    @contextmanager
+    def _span(self) -> Generator[trace.Span]:
+        """A span by OpenTelemetry's conventions for generative AI, without any content."""
+        about = {"gen_ai.operation.name": "chat", "gen_ai.request.model": self._engine.id}
+        with self._tracer.start_as_current_span(f"chat {self._engine.id}", attributes=about) as span:
+            yield span
+
+    def _spent(self, response: ModelResponse, span: trace.Span) -> Usage:
         spent = Usage(
             input_tokens=response.usage.input_tokens,
             output_tokens=response.usage.output_tokens,
@@ -186,6 +225,8 @@ class GatedModel(WrapperModel):
             tokenizer=self._engine.tokenizer,
         )
         self._scope.usage.add(spent)
+        span.set_attribute("gen_ai.usage.input_tokens", spent.input_tokens)
+        span.set_attribute("gen_ai.usage.output_tokens", spent.output_tokens)
         if self._engine.generative:
             self._scope.price(self._engine.price.of(spent) if self._engine.price else None)
         return spent

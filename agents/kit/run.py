@@ -68,6 +68,10 @@ class Run:
         """When the run began, in UTC: the same when it is replayed."""
         return self._began.astimezone(UTC)
 
+    def lacks(self, message: str) -> None:
+        """Says that something was left out: the result is then partial, and `message` is why."""
+        self._scope.shortfalls.append((self._scope.ordinal, message))
+
     @overload
     def ask(self, use_case: UseCase[In, Out], given: In, *, optional: Literal[False] = False) -> Awaitable[Out]: ...
     @overload

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
 from opentelemetry import trace
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from agents.kit.engine import Engines
 from agents.kit.events import Done, Event, Listener, StepFinished, StepStarted
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from agents.kit.agent import Agents
     from prompts.prompt import Prompt
 
-__all__ = ["Prompts", "Runtime"]
+__all__ = ["PromptSource", "Prompts", "Runtime"]
 
 In = TypeVar("In", bound=BaseModel)
 Out = TypeVar("Out", bound=BaseModel)
@@ -48,10 +48,16 @@ _PASSED_ON = (Cancelled, Forbidden, Unauthenticated, NoReliableSource, NeedsMode
 """What a failing step raises is told as it is where it is about the caller or already names a step."""
 
 
-class Prompts(Protocol):
-    """Where prompts come from."""
+class PromptSource(Protocol):
+    """A library of prompts."""
 
     def get(self, name: str, language: Language = "de") -> "Prompt": ...
+
+
+class Prompts(Protocol):
+    """Where the prompts of each use case lie: a plug-in brings its own."""
+
+    def of(self, use_case: UseCase[Any, Any]) -> PromptSource: ...
 
 
 class Runtime:
@@ -139,29 +145,10 @@ class Runtime:
         sent = what.input.model_validate_json(given.model_dump_json())
         scope.listen(StepStarted(below.path, what.name, kind))
         began = perf_counter()
-        step = Step(id=below.path, name=what.name, kind=kind, seconds=0.0)
-        steps = scope.steps.setdefault(ordinal, [step])
+        step = Step(id=below.path, name=what.name, kind=kind, seconds=0.0, outcome="failed", message="It was stopped.")
         try:
-            if isinstance(what, ToolRef):
-                with self._tracer.start_as_current_span(f"tool {what.name}", attributes={"partitur.step": below.path}):
-                    output: BaseModel | None = await self.toolbox.call(what, sent, below)
-                scope.usage.add(below.usage)
-                scope.price(below.total())
-                scope.made[ordinal] = artifacts_in(output)
-                scope.makers[ordinal] = str(getattr(output, "engine", "") or "")
-                step.cost = below.total()
-            else:
-                result = await self._ask(what, sent, below, reads_along=False)
-                scope.take(ordinal, result)
-                steps += result.steps
-                step.engine, step.cost, step.prompt = result.engine, result.cost, result.prompt
-                step.outcome, step.message, output = result.outcome, result.message, result.output
-                if output is None:
-                    error = NeedsModel if result.outcome == "needs_model" else NoReliableSource
-                    raise error(result.message or f"{what.name} has no answer.", hint="")
+            output = await self._do(what, sent, below, scope, ordinal, step)
         except PartiturError as error:
-            if not isinstance(error, NoReliableSource | NeedsModel):
-                step.outcome = "failed"
             step.message = str(error)
             if isinstance(error, Cancelled):
                 raise
@@ -169,12 +156,33 @@ class Runtime:
                 if isinstance(error, _PASSED_ON):
                     raise
                 raise StepFailed(f"Step {below.path!r} failed: {error.message}", hint=error.hint) from error
-            scope.shortfalls.append(f"Step {below.path!r} is missing: {error}")
+            scope.shortfalls.append((ordinal, f"Step {below.path!r} is missing: {error}"))
             return None
         finally:
             step.seconds = round(perf_counter() - began, 6)
+            step.cost = below.total()
+            scope.settle(below)
+            scope.steps[ordinal] = [step, *below.ordered_steps()]
             scope.listen(StepFinished(step))
-        return what.output.model_validate_json(output.model_dump_json()) if output else None
+        return what.output.model_validate_json(output.model_dump_json())
+
+    async def _do(self, what: Part, sent: BaseModel, below: Scope, scope: Scope, ordinal: int, step: Step) -> BaseModel:
+        """The work of a step; what it brings goes to `scope`, how it went to `step`."""
+        if isinstance(what, ToolRef):
+            with self._tracer.start_as_current_span(f"tool {what.name}", attributes={"partitur.step": below.path}):
+                output: BaseModel = await self.toolbox.call(what, sent, below)
+            scope.made[ordinal] = artifacts_in(output)
+            scope.makers[ordinal] = str(getattr(output, "engine", "") or "")
+            step.outcome, step.message = "done", None
+            return output
+        result = await self._ask(what, sent, below, reads_along=False)
+        scope.take(ordinal, result)
+        step.engine, step.prompt = result.engine, result.prompt
+        step.outcome, step.message = result.outcome, result.message
+        if result.output is None:
+            error = NeedsModel if result.outcome == "needs_model" else NoReliableSource
+            raise error(result.message or f"{what.name} has no answer.", hint="")
+        return result.output
 
     def _scope(self, caller: Caller, listen: Listener, cancelled: Callable[[], bool]) -> Scope:
         return Scope(
@@ -214,8 +222,15 @@ class Runtime:
             output = await use_case.function(given, run)
         except (NoReliableSource, NeedsModel) as error:
             outcome, message = _outcome(error), str(error)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise StepFailed(
+                f"The composition {use_case.name!r} made a {error.title} that does not fit: {where!r}: {first['msg']}.",
+                hint="Send less at once, or correct the composition.",
+            ) from error
         if output is not None and scope.shortfalls:
-            outcome, message = "partial", " ".join(scope.shortfalls)
+            outcome, message = "partial", scope.lacking()
         steps = scope.ordered_steps()
         makers = scope.engines or scope.makers
         engines = dict.fromkeys(engine for _, engine in sorted(makers.items()) if engine)
@@ -283,7 +298,7 @@ class Runtime:
         from prompts.render import render
 
         values = {name: value for name, value in given.model_dump(mode="json").items() if value is not None}
-        prompt = self._prompts.get(use_case.prompt, language_of(values))
+        prompt = self._prompts.of(use_case).get(use_case.prompt, language_of(values))
         used = {name: values[name] for name in prompt.variables if name in values}
         variables = tuple(
             Variable(name=name, role=prompt.variables[name].role, value=value) for name, value in used.items()
@@ -297,7 +312,7 @@ class Runtime:
         """Built at the first agent run: pydantic-ai takes a second to import."""
         from agents.kit.agent import Agents
 
-        return Agents(self.toolbox, self.gate)
+        return Agents(self.toolbox, self.gate, self._tracer)
 
 
 def language_of(values: Mapping[str, object]) -> Language:

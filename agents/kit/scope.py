@@ -28,8 +28,8 @@ class Scope:
     unpriced: bool = False
     """A part of it has no known price, so that neither has the whole."""
     cost: float = 0.0
-    shortfalls: list[str] = field(default_factory=list[str])
-    """Why it is only partly done."""
+    shortfalls: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    """Why it is only partly done, each with the ordinal of its step."""
     steps: dict[int, list[Step]] = field(default_factory=dict[int, list[Step]])
     """By ordinal, each with the steps below it."""
     engines: dict[int, str] = field(default_factory=dict[int, str])
@@ -38,6 +38,15 @@ class Scope:
     quotes: dict[int, list[Citation]] = field(default_factory=dict[int, list[Citation]])
     made: dict[int, list[Artifact]] = field(default_factory=dict[int, list[Artifact]])
     _ordinal: int = 0
+
+    def lacking(self) -> str:
+        """Why it is only partly done, in the order of the steps; empty where nothing is missing."""
+        return " ".join(message for _, message in sorted(self.shortfalls, key=lambda one: one[0]))
+
+    @property
+    def ordinal(self) -> int:
+        """That of the last step called."""
+        return self._ordinal
 
     def next(self) -> int:
         """The ordinal of the step that is being called now, from 1."""
@@ -73,15 +82,18 @@ class Scope:
         """What it cost so far; None = unknown."""
         return None if self.unpriced else round(self.cost, 9)
 
+    def settle(self, below: "Scope") -> None:
+        """Takes over what a step spent, whether it brought something or not."""
+        self.usage.add(below.usage)
+        self.price(below.total())
+
     def take(self, ordinal: int, result: Result[Any]) -> None:
         """Takes over what a step brought."""
-        self.usage.add(result.usage)
-        self.price(result.cost)
         self.engines[ordinal] = result.engine
         self.quotes[ordinal] = result.citations
         self.made[ordinal] = result.artifacts
         if result.outcome == "partial" and result.message:
-            self.shortfalls.append(result.message)
+            self.shortfalls.append((ordinal, result.message))
 
     def ordered_steps(self) -> list[Step]:
         """All steps, in the order in which they were called."""

@@ -41,6 +41,9 @@ class InMemory:
     def __init__(self, use_cases: Sequence[UseCase[Any, Any]] = ()) -> None:
         self._fields = {use_case.name: list(use_case.input.model_fields) for use_case in use_cases}
 
+    def of(self, use_case: UseCase[Any, Any]) -> "InMemory":
+        return self
+
     def get(self, name: str, language: Language = "de") -> Prompt:
         names = self._fields.get(name, ["word"])
         return Prompt(

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from agents.kit import Engine, Engines, Run, Runtime, Toolbox, UseCase, composition
+from agents.kit import Engine, Engines, Language, Run, Runtime, Toolbox, UseCase, composition
 from prompts.prompt import Prompt, Variable
 from server import House, Settings, open_house
 from server.house import LOCAL
@@ -77,7 +77,10 @@ def agent(
     """A runtime over the tools of `house` with a scripted model."""
 
     class Prompts:
-        def get(self, name: str, language: str = "de") -> Prompt:
+        def of(self, use_case: UseCase[Any, Any]) -> "Prompts":
+            return self
+
+        def get(self, name: str, language: Language = "de") -> Prompt:
             field = next(iter(use_case.input.model_fields))
             variables = {field: Variable(role="query")}
             update = {"body": f"{{{{ {field} | data }}}}", "variables": variables, "parameters": {}}

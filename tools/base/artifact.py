@@ -1,8 +1,8 @@
 """Binaries that tools make (pictures, speech): small typed references, the bytes in one content-addressed folder."""
 
 import hashlib
-import os
 import re
+import secrets
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -50,9 +50,12 @@ class ArtifactStore:
         path = self._folder(caller) / name
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_name(f".{name}.{os.getpid()}")
-            aside.write_bytes(data)
-            aside.replace(path)
+            aside = path.with_name(f".{name}.{secrets.token_hex(8)}")  # the same bytes may be made twice at once
+            try:
+                aside.write_bytes(data)
+                aside.replace(path)
+            finally:
+                aside.unlink(missing_ok=True)
         return Artifact(id=name, media_type=media_type, alt_text=alt_text, size=len(data), uri=f"/v1/artifacts/{name}")
 
     def path(self, artifact: str, *, caller: Caller) -> Path:
