@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.kit import Language, UseCase
 from tools.base import Citation
+from tools.language import detect
 
 __all__ = ["Answer", "Question", "answer"]
 
@@ -33,8 +34,9 @@ class Answer(BaseModel):
 
     def markdown(self) -> str:
         """The answer, and below it the places."""
+        page = "p." if detect(self.text) == "en" else "S."
         places = [
-            " · ".join(part for part in (one.title, one.heading, f"S. {one.page}" if one.page else None) if part)
+            " · ".join(part for part in (one.title, one.heading, f"{page} {one.page}" if one.page else None) if part)
             for one in self.sources
         ]
         listed = "\n".join(f"{number}. {place}" for number, place in enumerate(dict.fromkeys(places), 1))

@@ -1,15 +1,16 @@
 """The engines of this installation: a model endpoint where one is set, else the embedded engine."""
 
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from agents.kit import Engine
 from server.settings import Settings
 
 if TYPE_CHECKING:
+    import httpx2
     from pydantic_ai.models import Model
 
-__all__ = ["EMBEDDED", "house_engines"]
+__all__ = ["EMBEDDED", "house_engines", "model_id"]
 
 
 def _embedded() -> "Model":
@@ -21,11 +22,16 @@ def _embedded() -> "Model":
 EMBEDDED = Engine(id="extractive", build=_embedded, generative=False, tokenizer="partitur words")
 
 
-def house_engines(settings: Settings, closing: AsyncExitStack) -> dict[str, Engine]:
-    """Engines by model role."""
+def model_id(settings: Settings) -> str:
+    """The model's name at its endpoint, and its id at every interface."""
+    return settings.model_name or "default"
+
+
+def house_engines(settings: Settings, http: "Callable[[], httpx2.AsyncClient]") -> dict[str, Engine]:
+    """Engines by model role; `http` gives the client that all share."""
     if settings.model_url is None:
         return {"chat": EMBEDDED}
-    name = settings.model_name or "default"
+    name = model_id(settings)
 
     def build() -> "Model":
         from openai import AsyncOpenAI
@@ -35,10 +41,10 @@ def house_engines(settings: Settings, closing: AsyncExitStack) -> dict[str, Engi
         client = AsyncOpenAI(
             base_url=settings.model_url,
             api_key=settings.model_key.get_secret_value() if settings.model_key else "none",
+            http_client=http(),
             timeout=settings.request_timeout,
             max_retries=1,
         )
-        closing.push_async_callback(client.close)
         return OpenAIChatModel(name, provider=VLLMProvider(openai_client=client))
 
     return {"chat": Engine(id=name, build=build)}

@@ -156,7 +156,7 @@ async def open_house(settings: Settings | None = None) -> AsyncGenerator[House]:
         servers = Servers(settings, artifacts, closing)
         toolbox = Toolbox(servers.all(), gate, servers.outside())
         closing.push_async_callback(toolbox.close)
-        engines = Engines(house_engines(settings, closing))
+        engines = Engines(house_engines(settings, lambda: servers.http))
         prompts = Prompts(PromptStore(library_root(settings)))
         catalog = load_catalog(
             prompts=prompts.place,

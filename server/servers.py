@@ -1,10 +1,11 @@
 """The tool servers of this installation, each built at its first use."""
 
 from contextlib import AsyncExitStack
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from agents.kit import HouseServer, OutsideServer
+from server.engines import model_id
 from server.settings import McpServer, Settings
 from tools import graph, image, knowledge, speech, tables, translation
 from tools.base import ArtifactStore, ToolRef
@@ -12,6 +13,7 @@ from tools.base import ArtifactStore, ToolRef
 if TYPE_CHECKING:
     from types import ModuleType
 
+    import httpx2
     from fastmcp import Client, FastMCP
 
     from tools.knowledge.library import Library
@@ -46,7 +48,9 @@ class Servers:
 
     @property
     def translation(self) -> translation.TranslationConfig:
-        return translation.TranslationConfig.model_validate(self._endpoint("model"))
+        return translation.TranslationConfig.model_validate(
+            {**self._endpoint("model"), "name": model_id(self._settings)}
+        )
 
     @property
     def graph(self) -> graph.GraphConfig:
@@ -60,6 +64,15 @@ class Servers:
         """What the settings say of an outside endpoint; what they leave open keeps the server's own default."""
         given = {part: getattr(self._settings, f"{kind}_{part}") for part in ("url", "name", "key")}
         return {part: value for part, value in given.items() if value is not None}
+
+    @cached_property
+    def http(self) -> "httpx2.AsyncClient":
+        """The one client for all endpoints. Proxies and certificates come from the settings, not from the environment."""
+        import httpx2
+
+        http = httpx2.AsyncClient(trust_env=False, timeout=httpx2.Timeout(self._settings.request_timeout, connect=10.0))
+        self._closing.push_async_callback(http.aclose)
+        return http
 
     @property
     def library(self) -> "Library":
@@ -92,13 +105,16 @@ class Servers:
 
     def _build_graph(self) -> "FastMCP":
         from tools.graph.server import build
+        from tools.graph.store import Graph
 
-        return build(self.graph)
+        store = Graph(self.graph)
+        self._closing.callback(store.close)
+        return build(self.graph, graph=store)
 
     def _build_image(self) -> "FastMCP":
         from tools.image.server import build
 
-        return build(self.image, artifacts=self._artifacts)
+        return build(self.image, artifacts=self._artifacts, http=self.http)
 
     def _build_knowledge(self) -> "FastMCP":
         from tools.knowledge.server import build
@@ -108,17 +124,20 @@ class Servers:
     def _build_speech(self) -> "FastMCP":
         from tools.speech.server import build
 
-        return build(self.speech, artifacts=self._artifacts)
+        return build(self.speech, artifacts=self._artifacts, http=self.http)
 
     def _build_tables(self) -> "FastMCP":
         from tools.tables.server import build
+        from tools.tables.store import Tables
 
-        return build(self.tables)
+        store = Tables(self.tables)
+        self._closing.callback(store.close)
+        return build(self.tables, tables=store)
 
     def _build_translation(self) -> "FastMCP":
         from tools.translation.server import build
 
-        return build(self.translation)
+        return build(self.translation, http=self.http)
 
 
 def _client(server: McpServer) -> "Client[Any]":

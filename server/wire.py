@@ -38,6 +38,9 @@ async def _tools(name: str, settings: Settings, transport: Transport, host: str,
         names = sorted({ref.server for ref in house.runtime.toolbox.refs.values()})
         if name not in names:
             raise NotFound(f"The tool server {name!r} is unknown. There are {', '.join(map(repr, names))}.")
+        from server.tool_gate import ToolGate
+
+        house.runtime.toolbox.server(name).add_middleware(ToolGate(house.runtime.gate, name))
         if transport == "stdio":
             with acting_as(LOCAL):
                 await house.runtime.toolbox.server(name).run_stdio_async(show_banner=False)

@@ -1,20 +1,44 @@
-"""Calls an OpenAI-compatible endpoint for a tool server; every failure names the setting that leads there."""
+"""Calls an OpenAI-compatible endpoint for a tool server; every failure names the setting that leads there.
 
+Messages travel to whoever asked, so they say neither the address nor more than the endpoint's own error message; the
+log has both.
+"""
+
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
-from pydantic import JsonValue, SecretStr, TypeAdapter
-from pydantic_core import to_json
+from pydantic import SecretStr
+from pydantic_core import from_json, to_json
 
 from tools.base import Failed, TimedOut, Unavailable
 
-__all__ = ["Endpoint"]
+__all__ = ["Answer", "Declined", "Endpoint"]
 
-_JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 _BUSY = {429, 502, 503, 504}
+log = logging.getLogger(__name__)
+
+
+class Declined(Failed):
+    """The endpoint said no to what it was sent. `answered` is its HTTP status, `said` its own sentence or nothing."""
+
+    def __init__(self, message: str, *, hint: str, answered: int, said: str) -> None:
+        super().__init__(message, hint=hint)
+        self.answered = answered
+        self.said = said
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the endpoint gave."""
+
+    data: bytes
+    media_type: str
+    """Without parameters, lower case; empty where it says none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +55,9 @@ class Endpoint:
 
     async def post(self, path: str, body: Mapping[str, object], *, at_most: int) -> bytes:
         """Posts `body` as JSON to `path`; see `send`."""
-        return await self.send(path, to_json(body), media_type="application/json", at_most=at_most)
+        return (await self.send(path, to_json(body), media_type="application/json", at_most=at_most)).data
 
-    async def send(self, path: str, body: bytes, *, media_type: str, at_most: int) -> bytes:
+    async def send(self, path: str, body: bytes, *, media_type: str, at_most: int) -> Answer:
         """Posts `body` to `path` under the endpoint and returns the answer of at most `at_most` bytes.
 
         A connection that fails and an endpoint that is busy get one second try.
@@ -41,7 +65,8 @@ class Endpoint:
         Raises:
             Unavailable: it cannot be reached, or is busy or broken.
             TimedOut: it took longer than `timeout`.
-            Failed: it refused, or the answer is too big.
+            Declined: it refused.
+            Failed: the answer is too big.
         """
         async with self._client() as http:
             try:
@@ -58,7 +83,7 @@ class Endpoint:
         async with httpx2.AsyncClient(trust_env=False) as http:
             yield http
 
-    async def _once(self, http: httpx2.AsyncClient, path: str, body: bytes, media_type: str, at_most: int) -> bytes:
+    async def _once(self, http: httpx2.AsyncClient, path: str, body: bytes, media_type: str, at_most: int) -> Answer:
         headers = {"Content-Type": media_type}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key.get_secret_value()}"
@@ -75,13 +100,15 @@ class Endpoint:
                         )
                 if response.status_code != 200:
                     raise self._refusal(response.status_code, bytes(data), path)
-                return bytes(data)
+                return Answer(bytes(data), response.headers.get("content-type", "").partition(";")[0].strip().lower())
         except httpx2.TimeoutException as error:
+            log.info("%s gave no answer within %g s", self._address, self.timeout)
             raise TimedOut(
                 f"The endpoint {self.shown!r} gave no answer within {self.timeout:g} s.",
                 hint=f"Send less at once, or look whether the endpoint in {self.setting}_URL is overloaded.",
             ) from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            log.warning("%s cannot be reached: %s", self._address, error)
             raise Unavailable(
                 f"The endpoint {self.shown!r} cannot be reached ({type(error).__name__}). Expected an "
                 "OpenAI-compatible server there.",
@@ -90,29 +117,38 @@ class Endpoint:
 
     @property
     def shown(self) -> str:
-        """The address for messages: without user name, password and query."""
+        """What messages call it: the setting that has its address."""
+        return f"{self.setting}_URL"
+
+    @property
+    def _address(self) -> str:
+        """For the log: without user name, password and query."""
         parts = urlsplit(self.url)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
     def _refusal(self, status: int, data: bytes, path: str) -> Failed:
-        said = f"The endpoint {self.shown!r} answered {status} to {path!r}: {_reason(data)!r}."
-        if status in (401, 403):
-            return Failed(f"{said} Expected it to accept the key.", hint=f"Set {self.setting}_KEY to a key it knows.")
-        if status == 404:
-            return Failed(
-                f"{said} Expected it to offer the model.", hint=f"Correct {self.setting}_NAME or {self.setting}_URL."
-            )
+        reason = _reason(data)
+        log.warning("%s answered %d to %r: %r", self._address, status, path, data[:500])
+        said = f"The endpoint {self.shown!r} answered {status} to {path!r}" + (f": {reason!r}." if reason else ".")
         if status in _BUSY or status >= 500:
             return Unavailable(f"{said} Expected 200.", hint="Try again in a moment, or look into the endpoint's log.")
-        return Failed(f"{said} Expected 200.", hint=f"Look whether the model in {self.setting}_NAME can do this.")
+        expected, hint = "Expected 200.", f"Look whether the model in {self.setting}_NAME can do this."
+        if status in (401, 403):
+            expected, hint = "Expected it to accept the key.", f"Set {self.setting}_KEY to a key it knows."
+        elif status == 404:
+            expected = "Expected it to offer the model."
+            hint = f"Correct {self.setting}_NAME or {self.setting}_URL."
+        return Declined(f"{said} {expected}", hint=hint, answered=status, said=reason)
 
 
 def _reason(data: bytes) -> str:
-    """What the endpoint said, in at most 200 characters."""
+    """The endpoint's error message, in at most 200 characters; nothing where it has none."""
     try:
-        said = _JSON.validate_json(data)
-        for key in ("error", "message"):
-            said = said.get(key, said) if isinstance(said, dict) else said
+        said: object = from_json(data)
     except ValueError:
-        said = data.decode(errors="replace")
-    return " ".join(str(said).split())[:200]
+        return ""
+    for key in ("error", "message"):
+        if isinstance(said, dict):
+            held = cast("dict[str, object]", said)
+            said = held.get(key, held)
+    return " ".join(said.split())[:200] if isinstance(said, str) else ""

@@ -4,6 +4,7 @@ import json
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from tools.base import Artifact, Citation, InvalidInput
 
@@ -71,7 +72,7 @@ def from_text(model: type[In], text: str) -> In:
     given: dict[str, Any] | None = None
     if text.lstrip().startswith("{"):
         try:
-            parsed = json.loads(text)
+            parsed: object = from_json(text)  # a ValueError too where it is nested too deep
             if isinstance(parsed, dict) and set(cast("dict[str, Any]", parsed)) & set(model.model_fields):
                 given = cast("dict[str, Any]", parsed)
         except ValueError:

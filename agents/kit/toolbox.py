@@ -11,7 +11,7 @@ from agents.kit.gate import Gate
 from agents.kit.outside import Outside, OutsideServer
 from agents.kit.result import Usage
 from agents.kit.scope import Scope
-from tools.base import Artifact, NotFound, PartiturError, SetupError, ToolFailed, ToolRef, acting_as
+from tools.base import Artifact, NotFound, PartiturError, SetupError, Spending, ToolFailed, ToolRef, acting_as
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -107,6 +107,8 @@ class Toolbox:
         else:
             content, priced = await self._ours(name, tool, arguments, scope), self._servers[server].priced
         spent = Usage(tool_calls=1)
+        if isinstance(own := content.get("spending"), dict):  # a model that the tool asked itself
+            spent.add(Usage(**Spending.model_validate(own).model_dump()))
         scope.usage.add(spent)
         scope.price(0.0 if priced else None)
         self._gate.after(act, json.dumps(content, ensure_ascii=False), spent=spent)

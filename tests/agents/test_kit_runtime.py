@@ -6,12 +6,16 @@ from datetime import UTC
 import pytest
 from inline_snapshot import snapshot
 from kit_house import ANNA, Count, Recorder, Word, answers, count, house
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic_ai.messages import ModelResponse, ToolCallPart, ToolReturnPart
+from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 
 from agents.kit import (
     CancelGuard,
     Done,
+    Engine,
+    Engines,
+    Partial,
     Piece,
     Run,
     SecretGuard,
@@ -295,3 +299,102 @@ async def test_a_stream_nobody_reads_any_more_stops_the_run() -> None:
         break
     await stream.aclose()
     assert stopped.is_set()
+
+
+async def test_a_step_that_fails_has_spent_what_it_spent() -> None:
+    asked: list[int] = []
+
+    def searches_then_gives_up(messages, info):
+        asked.append(1)
+        if len(asked) > 1:
+            raise Failed("The engine broke.")
+        return ModelResponse(parts=[ToolCallPart(info.function_tools[0].name, {"word": "x"})])
+
+    @composition
+    async def tolerant(given: Word, run: Run) -> Word:
+        """Can do without."""
+        await run.ask(counting, given, optional=True)
+        return given
+
+    result = await house(counting, model=searches_then_gives_up).ask(tolerant, Word(word="a"), caller=ANNA)
+    assert (result.outcome, result.usage.requests, result.usage.tool_calls) == ("partial", 1, 1)
+
+
+async def test_a_step_that_was_stopped_is_not_told_as_done() -> None:
+    steps: list[tuple[str, str]] = []
+
+    @composition
+    async def several(given: Word, run: Run) -> Word:
+        """One fails while the other is still at work."""
+        await run.gather(run.ask(endless, given), run.call(count, Word(word="broken")))
+        return given
+
+    @composition
+    async def endless(given: Word, run: Run) -> Word:
+        """Never ends."""
+        await asyncio.Event().wait()
+        return given
+
+    with pytest.raises(StepFailed):
+        await house().ask(
+            several,
+            Word(word="a"),
+            caller=ANNA,
+            listen=lambda event: (
+                steps.append((event.step.name, event.step.outcome)) if isinstance(event, StepFinished) else None
+            ),
+        )
+    assert sorted(steps) == [("endless", "failed"), ("words.count", "failed")]
+
+
+async def test_what_a_composition_says_is_lacking_makes_its_result_partial_in_order() -> None:
+    @composition
+    async def lacking(given: Word, run: Run) -> Word:
+        """Leaves something out."""
+        run.lacks("First.")
+        await run.call(count, Word(word="broken"), optional=True)
+        run.lacks("Last.")
+        return given
+
+    result = await house().ask(lacking, Word(word="a"), caller=ANNA)
+    assert result.outcome == "partial"
+    assert (result.message or "").startswith("First. Step 'lacking/1:words.count' is missing")
+    assert (result.message or "").endswith("Last.")
+
+
+async def test_a_composition_that_makes_what_does_not_fit_is_one_clear_error() -> None:
+    class Short(BaseModel):
+        word: str = Field(max_length=3)
+
+    @composition
+    async def wordy(given: Word, run: Run) -> Short:
+        """Says too much."""
+        return Short(word=given.word * 2)
+
+    with pytest.raises(
+        StepFailed, match=r"The composition 'wordy' made a Short that does not fit: 'word': String should"
+    ):
+        await house().ask(wordy, Word(word="abc"), caller=ANNA)
+
+
+async def test_a_secret_does_not_leave_in_halves() -> None:
+    seen: list[str] = []
+
+    async def pieces(messages, info):
+        yield {0: DeltaToolCall(name=info.output_tools[0].name, json_args='{"word": "my key: ')}
+        for part in ("sk-", "aaaaaaaaaa", "aaaaaaaaaa", "aaaaaaaaaa", " is secret"):
+            yield {0: DeltaToolCall(json_args=part)}
+        yield {0: DeltaToolCall(json_args='"}')}
+
+    runtime = house(shout, guards=[SecretGuard()])
+    runtime.engines = Engines(
+        {"chat": Engine(id="streaming", build=lambda: FunctionModel(stream_function=pieces), generative=False)}
+    )
+    with pytest.raises(Refused):
+        async for event in runtime.stream(shout, Word(word="a"), caller=ANNA):
+            if isinstance(event, Partial):
+                seen.append(event.output.model_dump_json())
+            if isinstance(event, Piece):
+                seen.append(event.text)
+    assert [text for text in seen if "sk-" in text] == []
+    assert "my " in "".join(seen)

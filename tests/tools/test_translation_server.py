@@ -94,7 +94,9 @@ Translate these terms exactly as given, inflected where the grammar needs it:
             GlossaryEntry(term="Bürgeramt", translation="citizens' office", occurrences=1, applied=1, missing=0),
             GlossaryEntry(term="Personalausweis", translation="identity card", occurrences=1, applied=1, missing=0),
         ],
+        spending=result.spending,
     )
+    assert result.spending.requests == 1
 
 
 async def test_a_missed_term_is_asked_for_once_more(fake: FakeEndpoint) -> None:

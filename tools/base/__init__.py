@@ -21,6 +21,7 @@ from tools.base.errors import (
     Unauthenticated,
     Unavailable,
 )
+from tools.base.spending import Spending
 from tools.base.tool import SOURCE, ToolRef
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "PartiturError",
     "Refused",
     "SetupError",
+    "Spending",
     "StepFailed",
     "TimedOut",
     "TooLarge",

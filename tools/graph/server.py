@@ -30,21 +30,27 @@ __all__ = ["build"]
 T = TypeVar("T")
 
 
-def build(config: GraphConfig, *, auth: AuthProvider | None = None, local: Caller | None = None) -> FastMCP:
+def build(
+    config: GraphConfig,
+    *,
+    auth: AuthProvider | None = None,
+    local: Caller | None = None,
+    graph: Graph | None = None,
+) -> FastMCP:
     """Serves `graph.query`, `graph.schema` and `graph.neighbours` over the store at `config.home`."""
-    graph = Graph(config)
+    store = graph or Graph(config)
 
     async def run_query(asked: GraphQuery, ctx: Context) -> GraphResult:
         caller_of(ctx)
-        return await _stoppable(lambda stop: graph.query(asked, stop=stop))
+        return await _stoppable(lambda stop: store.query(asked, stop=stop))
 
     async def describe(_: GraphSchemaQuery, ctx: Context) -> GraphSchema:
         caller_of(ctx)
-        return await run_sync(graph.schema)
+        return await run_sync(store.schema)
 
     async def look_around(asked: NeighboursQuery, ctx: Context) -> Neighbourhood:
         caller_of(ctx)
-        return await _stoppable(lambda stop: graph.neighbours(asked, stop=stop))
+        return await _stoppable(lambda stop: store.neighbours(asked, stop=stop))
 
     return tool_server(
         "graph",

@@ -15,22 +15,28 @@ from tools.tables.store import Tables
 __all__ = ["build"]
 
 
-def build(config: TablesConfig, *, auth: AuthProvider | None = None, local: Caller | None = None) -> FastMCP:
+def build(
+    config: TablesConfig,
+    *,
+    auth: AuthProvider | None = None,
+    local: Caller | None = None,
+    tables: Tables | None = None,
+) -> FastMCP:
     """Serves `tables.query` and `tables.schema` over the store at `config.home`; loads beside it are followed."""
-    tables = Tables(config)
+    store = tables or Tables(config)
 
     async def run_query(asked: TableQuery, ctx: Context) -> TableResult:
         caller_of(ctx)
         stop = Event()
         try:
-            return await run_sync(lambda: tables.query(asked, stop=stop), abandon_on_cancel=True)
+            return await run_sync(lambda: store.query(asked, stop=stop), abandon_on_cancel=True)
         except anyio.get_cancelled_exc_class():
             stop.set()
             raise
 
     async def describe(asked: TableSchemaQuery, ctx: Context) -> TableSchema:
         caller_of(ctx)
-        return await run_sync(tables.schema, asked)
+        return await run_sync(store.schema, asked)
 
     return tool_server(
         "tables",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from tools.base import ToolRef
+from tools.base import Spending, ToolRef
 
 __all__ = ["GlossaryEntry", "TranslationConfig", "TranslationRequest", "TranslationResult", "translate"]
 
@@ -60,6 +60,7 @@ class TranslationResult(BaseModel):
     source: str | None = Field(description="BCP 47 tag as given; null: the model found it.")
     target: str
     glossary_report: list[GlossaryEntry] = Field(description="One entry for each term that occurs in the source.")
+    spending: Spending = Field(default=Spending(), description="Requests to the model, and its tokens.")
 
 
 translate = ToolRef(

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from pydantic import BaseModel, ValidationError
 
-from tools.base import Failed
+from tools.base import Failed, Spending
 from tools.endpoint import Endpoint
 from tools.translation import GlossaryEntry, TranslationConfig, TranslationRequest
 from tools.translation.glossary import check, occurring
@@ -55,8 +55,14 @@ class _Choice(BaseModel):
     finish_reason: str | None = None
 
 
+class _Usage(BaseModel):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
 class _Completion(BaseModel):
     choices: list[_Choice]
+    usage: _Usage | None = None
 
 
 def batches(text: str, most: int) -> list[tuple[str, str]]:
@@ -83,32 +89,44 @@ def _cut(text: str, pattern: str) -> list[str]:
     return [text[start:end] for start, end in pairwise(ends) if end > start]
 
 
-async def translated(endpoint: Endpoint, config: TranslationConfig, given: TranslationRequest, text: str) -> str:
-    """One batch in the other language; where the glossary is not kept, the model is asked once more."""
+async def translated(
+    endpoint: Endpoint, config: TranslationConfig, given: TranslationRequest, text: str, spending: Spending
+) -> str:
+    """One batch in the other language; where the glossary is not kept, the model is asked once more.
+
+    What it costs is added to `spending`.
+    """
     if not text.strip():
         return text
     terms = {term: given.glossary[term] for term in occurring(given.glossary, text)}
     messages = [{"role": "system", "content": _instruction(given, terms)}, {"role": "user", "content": text}]
-    first = await _ask(endpoint, config, messages)
+    first = await _ask(endpoint, config, messages, spending)
     missing = [entry for entry in check(terms, text, first) if entry.missing]
     if not missing:
         return first
     messages += [{"role": "assistant", "content": first}, {"role": "user", "content": _repair(missing)}]
-    second = await _ask(endpoint, config, messages)
+    second = await _ask(endpoint, config, messages, spending)
     still = sum(entry.missing for entry in check(terms, text, second))
     return second if still < sum(entry.missing for entry in missing) else first
 
 
-async def _ask(endpoint: Endpoint, config: TranslationConfig, messages: Sequence[dict[str, str]]) -> str:
+async def _ask(
+    endpoint: Endpoint, config: TranslationConfig, messages: Sequence[dict[str, str]], spending: Spending
+) -> str:
     body = {"model": config.name, "messages": list(messages), "temperature": 0, "stream": False}
     answer = await endpoint.post("chat/completions", body, at_most=_MOST_BYTES)
     try:
-        choice = _Completion.model_validate_json(answer).choices[0]
+        completion = _Completion.model_validate_json(answer)
+        choice = completion.choices[0]
     except (ValidationError, IndexError) as error:
         raise Failed(
             f"The endpoint {endpoint.shown!r} sent no chat completion: its answer begins with {answer[:60]!r}.",
             hint=f"Look whether {endpoint.setting}_URL is a chat endpoint.",
         ) from error
+    spending.requests += 1
+    if completion.usage:
+        spending.input_tokens += completion.usage.prompt_tokens
+        spending.output_tokens += completion.usage.completion_tokens
     # Reasoning models may think aloud first; that is no part of the translation.
     said = re.sub(r"<think>.*?</think>", "", choice.message.content or "", flags=re.DOTALL).strip()
     if choice.finish_reason == "length":

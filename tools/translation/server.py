@@ -5,7 +5,7 @@ import httpx2
 from fastmcp import Context, FastMCP
 from fastmcp.server.auth import AuthProvider
 
-from tools.base import Caller, NeedsModel, PartiturError, caller_of
+from tools.base import Caller, NeedsModel, PartiturError, Spending, caller_of
 from tools.endpoint import Endpoint
 from tools.server import bind, tool_server
 from tools.translation import TranslationConfig, TranslationRequest, TranslationResult, translate
@@ -33,13 +33,15 @@ def build(
                 hint="Set PARTITUR_MODEL_URL, for example to http://localhost:8000/v1, and PARTITUR_MODEL_NAME.",
             )
         endpoint = Endpoint(url=config.url, key=config.key, timeout=config.timeout, setting="PARTITUR_MODEL", http=http)
-        text = await _whole(endpoint, config, given, ctx)
+        spending = Spending()
+        text = await _whole(endpoint, config, given, ctx, spending)
         return TranslationResult(
             text=text,
             engine=config.name,
             source=given.source,
             target=given.target,
             glossary_report=check(given.glossary, given.text, text),
+            spending=spending,
         )
 
     return tool_server(
@@ -51,7 +53,9 @@ def build(
     )
 
 
-async def _whole(endpoint: Endpoint, config: TranslationConfig, given: TranslationRequest, ctx: Context) -> str:
+async def _whole(
+    endpoint: Endpoint, config: TranslationConfig, given: TranslationRequest, ctx: Context, spending: Spending
+) -> str:
     """All batches translated, a few at a time, and put together as they were."""
     parts = batches(given.text, config.batch)
     done: dict[int, str] = {}
@@ -62,7 +66,7 @@ async def _whole(endpoint: Endpoint, config: TranslationConfig, given: Translati
         async def one(index: int, text: str) -> None:
             async with places:
                 try:
-                    done[index] = await translated(endpoint, config, given, text)
+                    done[index] = await translated(endpoint, config, given, text, spending)
                 except PartiturError as error:
                     failures.append(error)
                     group.cancel_scope.cancel()
