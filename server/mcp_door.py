@@ -1,7 +1,7 @@
 """MCP over streamable HTTP inside our own app: built in the background, guarded against DNS rebinding, JSON where it can be."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -29,11 +29,13 @@ class McpDoor:
     Args:
         build: makes the MCP server; called in a thread, because its imports take seconds.
         host: the address that we listen on; its name is accepted in the Host header.
+        allowed: further names that are ours, for example that of a reverse proxy on the same machine.
     """
 
-    def __init__(self, build: "Callable[[], FastMCP]", *, host: str) -> None:
+    def __init__(self, build: "Callable[[], FastMCP]", *, host: str, allowed: Sequence[str] = ()) -> None:
         self._build = build
-        self._host = host
+        self._names = {name.lower() for name in (host, *allowed)}
+        self._allowed = {name.lower() for name in allowed}
         self._ready = asyncio.Event()
         self._plain: ASGIApp | None = None
         self._telling: ASGIApp | None = None
@@ -68,15 +70,16 @@ class McpDoor:
         host, server = headers.get("host", ""), scope.get("server")
         if server and _is_loopback(server[0]):
             name = _name(host)
-            if not (_is_loopback(name) or name == self._host.lower()):
+            if not (_is_loopback(name) or name in self._names):
                 raise Forbidden(
-                    f"The Host header names {host[:80]!r}. Expected this machine.", hint="Use its own name."
+                    f"The Host header names {host[:80]!r}. Expected this machine.",
+                    hint="Use its own name; the operator adds that of a reverse proxy to 'allowed_hosts'.",
                 )
         origin = headers.get("origin")
         if origin is not None:
-            asked = urlsplit(origin)
-            same = asked.netloc.lower() == host.lower()
-            if not same and not (_is_loopback(asked.hostname or "") and _is_loopback(_name(host))):
+            asked, netloc = _parsed(origin)
+            same = bool(asked) and (netloc == host.lower() or asked in self._allowed)
+            if not same and not (_is_loopback(asked) and _is_loopback(_name(host))):
                 raise Forbidden(f"The origin {origin[:80]!r} is foreign. Expected none, or the server's own.", hint="")
 
 
@@ -100,7 +103,16 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def _name(host: str) -> str:
-    return (urlsplit(f"//{host}").hostname or "").lower()
+    return _parsed(f"//{host}")[0]
+
+
+def _parsed(url: str) -> tuple[str, str]:
+    """The host's name, and the name with its port, both in lower case; nothing where it is no URL."""
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or "").lower(), parts.netloc.lower()
+    except ValueError:
+        return "", ""
 
 
 def _is_loopback(name: str) -> bool:

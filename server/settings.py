@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     port: int = Field(
         default=8642, ge=0, le=65535, description="Port that 'partitur serve' listens on; 0 = any free one."
     )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="Names under which MCP clients may reach it besides its own, without port."
+    )
     api_key: SecretStr | None = Field(default=None, description="A key that is accepted besides those in the home.")
     prompts: Path | None = Field(default=None, description="Folder of the prompt library, in a Git repository.")
     log_level: Literal["debug", "info", "warning", "error"] = "warning"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -100,6 +101,13 @@ async def test_a_message_that_is_too_large_is_told(site: Web) -> None:
         ("hub.local:8642", None, "127.0.0.1", True),
         ("evil.example:8642", None, "127.0.0.1", False),
         ("", None, "127.0.0.1", False),
+        ("[", None, "127.0.0.1", False),
+        ("KI.town.example", "https://ki.town.example", "127.0.0.1", True),
+        ("127.0.0.1:8642", "https://ki.town.example", "127.0.0.1", True),
+        ("ki.town.example.evil.example", None, "127.0.0.1", False),
+        ("ki.town.example", "https://evil.example", "127.0.0.1", False),
+        ("127.0.0.1:8642", "http://[", "127.0.0.1", False),
+        ("[", "http://[", "10.0.0.5", False),
         ("127.0.0.1:8642", "https://evil.example", "127.0.0.1", False),
         ("127.0.0.1:8642", "null", "127.0.0.1", False),
         ("partitur.town.example", "https://evil.example", "10.0.0.5", False),
@@ -107,7 +115,7 @@ async def test_a_message_that_is_too_large_is_told(site: Web) -> None:
     ],
 )
 def test_a_foreign_page_does_not_come_in(host: str, origin: str | None, server: str, comes_in: bool) -> None:
-    door = McpDoor(lambda: FastMCP("none"), host="hub.local")
+    door = McpDoor(lambda: FastMCP("none"), host="hub.local", allowed=["Ki.town.example"])
     headers = [(b"host", host.encode())] + ([(b"origin", origin.encode())] if origin else [])
     scope: dict[str, Any] = {"type": "http", "headers": headers, "server": (server, 8642)}
     if comes_in:
@@ -120,6 +128,27 @@ def test_a_foreign_page_does_not_come_in(host: str, origin: str | None, server: 
 async def test_a_foreign_page_is_told_as_an_error(site: Web) -> None:
     answer = await site.mcp("tools/list", Origin="https://evil.example")
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("header", [{"Host": "["}, {"Origin": "http://["}])
+async def test_a_name_that_is_none_is_refused(site: Web, header: dict[str, str]) -> None:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(site.app), base_url="http://127.0.0.1", headers=site.client.headers
+    ) as client:
+        answer = await client.post("/mcp", json={}, headers=header)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+
+
+async def test_the_name_of_a_reverse_proxy_comes_in_once_it_is_allowed(tmp_path: Path) -> None:
+    async with web(tmp_path, allowed_hosts=("ki.town.example",)) as proxied:
+        headers = dict(proxied.client.headers) | {"Accept": "application/json, text/event-stream"}
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(proxied.app), base_url="http://127.0.0.1", headers=headers
+        ) as client:
+            body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+            names = [{"Host": name, "Origin": f"https://{name}"} for name in ("ki.town.example", "other.example")]
+            answers = [await client.post("/mcp", json=body, headers=name) for name in names]
+    assert [answer.status_code for answer in answers] == [200, 403]
 
 
 class Nothing(BaseModel):
