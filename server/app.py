@@ -57,8 +57,8 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
 
         return build_mcp(house)
 
-    mcp = McpDoor(build, host=settings.host)
-    raw = RawModels(settings, house.runtime.gate, house.closing)
+    mcp = McpDoor(build, host=settings.host, allowed=settings.allowed_hosts)
+    raw = RawModels(settings, house.engine, house.runtime.gate, house.closing)
     others = OtherEngines(settings, house.runtime.gate)
     api, rest = OpenAIApi(house, raw, others.ids), RestApi(house)
 
@@ -138,13 +138,21 @@ async def _serve(settings: Settings) -> None:
     with listening(settings.host, settings.port) as socket:
         async with open_house(settings) as house:
             keys, stopping = KeyStore(settings.home), Stopping()
-            first = None if settings.api_key else keys.first()
+            if not settings.api_key:
+                _show_key(keys.first())
             app = create_app(house, KeyVerifier(keys, settings.api_key), stopping=stopping)
-            await served(app, socket, stopping, lambda: _greet(house, address(settings.host, socket), first))
+            await served(app, socket, stopping, lambda: _greet(house, address(settings.host, socket)))
 
 
-def _greet(house: House, url: str, key: str | None) -> None:
-    """Says on the console where it listens, what it cannot do without a model, and the first key, this once."""
+def _show_key(key: str | None) -> None:
+    """Shows the first key, this once and at once: whatever fails later in the start, it is never made again."""
+    if key:
+        lines = [f"API key, shown this once: {key}", "  Send it as 'Authorization: Bearer <key>'."]
+        print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _greet(house: House, url: str) -> None:
+    """Says on the console where it listens, and what it cannot do without a model."""
     lines = [f"Partitur serves at {url}", f"  OpenAI {url}/v1   MCP {url}/mcp   documentation {url}/docs"]
     if house.engine.generative:
         lines.append(f"  The model {house.engine.id!r} answers.")
@@ -152,6 +160,4 @@ def _greet(house: House, url: str, key: str | None) -> None:
         lines.append("  No model is set: the embedded engine quotes from sources and never invents.")
         if waiting := [use_case.name for use_case in house.catalog if use_case.generative]:
             lines.append(f"  Only with a model: {', '.join(waiting)}. Set PARTITUR_MODEL_URL for them.")
-    if key:
-        lines += [f"  API key, shown this once: {key}", "  Send it as 'Authorization: Bearer <key>'."]
     print("\n".join(lines), file=sys.stderr, flush=True)

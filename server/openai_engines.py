@@ -1,23 +1,25 @@
 """Embeddings, transcription, speech and pictures of the engines that are set: passed through, by way of the gate."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from agents.kit import Act, Gate, Usage
 from server.body import json_object, while_connected
-from server.errors import UnsupportedMedia
+from server.errors import InvalidParameter, UnknownModel, UnsupportedMedia
 from server.identity import caller_behind
 from server.settings import Settings
-from tools.base import Failed, NeedsModel
-from tools.endpoint import Endpoint
+from server.texts import texts
+from tools.base import Failed, NeedsModel, TimedOut, Unavailable
+from tools.endpoint import Answer, Declined, Endpoint
 
 __all__ = ["Kind", "OtherEngines"]
 
@@ -31,9 +33,7 @@ _PATHS: dict[Kind, str] = {
 }
 _MOST = 64_000_000
 """Bytes of one answer."""
-_TEXTS = ("input", "prompt", "instructions", "text")
-"""What a request or an answer says in words."""
-_SOUNDS = {"mp3": "audio/mpeg", "opus": "audio/ogg", "wav": "audio/wav", "flac": "audio/flac", "aac": "audio/aac"}
+_CALLERS_FAULT = (400, 413, 415, 422)
 
 
 class _Spent(BaseModel):
@@ -89,10 +89,11 @@ class OtherEngines:
                 hint="Send the recording as the form field 'file'.",
             )
         act = self._act(request, "transcription")
-        self.gate.before(act, "")
         body = await request.body()
-        sent = endpoint.send(_PATHS["transcription"], body, media_type=media, at_most=_MOST)
-        answer = await while_connected(request, sent)
+        async with request.form() as form:  # read for the gate alone; the body goes on as it came
+            self._check_model(form.get("model"), "transcription")
+            self.gate.before(act, "\n".join([text async for text in _form_texts(form)]))
+        answer = (await self._sent(request, endpoint, act, _PATHS["transcription"], body, media)).data
         self.gate.after(act, answer.decode("utf-8", "replace"), spent=Usage(requests=1))
         kind = "application/json" if answer.lstrip().startswith(b"{") else "text/plain; charset=utf-8"
         return Response(answer, media_type=kind)
@@ -100,19 +101,45 @@ class OtherEngines:
     async def _json(self, request: Request, kind: Kind) -> Response:
         endpoint = self._endpoint(kind)
         data, body = await json_object(request)
+        self._check_model(data.get("model"), kind)
         act = self._act(request, kind)
-        self.gate.before(act, "\n".join(_words(data)))
-        sent = endpoint.send(_PATHS[kind], body, media_type="application/json", at_most=_MOST)
-        answer = await while_connected(request, sent)
-        spent, media = Usage(requests=1), _SOUNDS.get(str(data.get("response_format", "mp3")), "audio/mpeg")
-        if kind != "speech":
+        self.gate.before(act, "\n".join(texts(data)))
+        answer = await self._sent(request, endpoint, act, _PATHS[kind], body, "application/json")
+        spent, media = Usage(requests=1), "application/json"
+        if kind == "speech":
+            media = answer.media_type if answer.media_type.startswith("audio/") else "application/octet-stream"
+        else:
             try:
-                spent.input_tokens = _Answer.model_validate_json(answer).usage.prompt_tokens
+                spent.input_tokens = _Answer.model_validate_json(answer.data).usage.prompt_tokens
             except ValidationError as error:
                 raise Failed(f"The engine {act.name!r} answered with something else than was asked for.") from error
-            media = "application/json"
         self.gate.after(act, "", spent=spent)  # vectors, pictures and sound hold no words to judge
-        return Response(answer, media_type=media)
+        return Response(answer.data, media_type=media)
+
+    async def _sent(self, request: Request, endpoint: Endpoint, act: Act, path: str, body: bytes, media: str) -> Answer:
+        """The engine's answer. What the caller is told of a failure names the engine, never the settings behind it."""
+        try:
+            return await while_connected(request, endpoint.send(path, body, media_type=media, at_most=_MOST))
+        except Declined as error:
+            if error.answered in _CALLERS_FAULT and error.said:
+                said = f"The engine {act.name!r} refused the request: {error.said}"
+                raise InvalidParameter(said, param="body", hint="") from error
+            said = f"The engine {act.name!r} refused to serve (status {error.answered})."
+            raise Failed(said, hint="Its operator finds the reason.") from error
+        except TimedOut as error:
+            raise TimedOut(f"The engine {act.name!r} gave no answer in time.") from error
+        except Unavailable as error:
+            raise Unavailable(f"The engine {act.name!r} cannot be reached, or is overloaded or broken.") from error
+        except Failed as error:
+            raise Failed(f"The engine {act.name!r} answered with more than {_MOST} bytes.") from error
+
+    def _check_model(self, model: object, kind: Kind) -> None:
+        """Our key at the endpoint is for the model that is set, and for no other that it may have."""
+        if model is not None and model != self._name(kind):
+            raise UnknownModel(
+                f"The model {model!r:.80} does not exist for {kind}. Expected {self._name(kind)!r}, or none.",
+                hint="GET /v1/models lists what each model is for.",
+            )
 
     def _act(self, request: Request, kind: Kind) -> Act:
         return Act(kind="model", name=self._name(kind), caller=caller_behind(request), trace_id=secrets.token_hex(16))
@@ -133,10 +160,13 @@ class OtherEngines:
         return getattr(self.settings, f"{kind}_{part}")
 
 
-def _words(data: dict[str, Any]) -> Sequence[str]:
-    """What a request says, in its fields for text."""
-    found: list[str] = []
-    for name in _TEXTS:
-        value = data.get(name)
-        found += [value] if isinstance(value, str) else [item for item in value or () if isinstance(item, str)]
-    return found
+async def _form_texts(form: FormData) -> AsyncGenerator[str]:
+    """What a form says in words: every field with its name, and all files but the recording."""
+    for name, value in form.multi_items():
+        yield name
+        if isinstance(value, str):
+            yield value
+            continue
+        yield value.filename or ""
+        if name != "file":
+            yield (await value.read()).decode("utf-8", "replace")

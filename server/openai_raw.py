@@ -1,6 +1,5 @@
 """Engines as models: a request goes to an OpenAI-compatible endpoint as it came, through the gate both ways."""
 
-import re
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -17,6 +16,7 @@ from server.openai_embedded import EmbeddedChat
 from server.openai_filter import StreamFilter
 from server.openai_stream import END, begun, event
 from server.settings import Settings
+from server.texts import texts
 from tools.base import Caller, Failed, PartiturError, TimedOut, Unavailable
 
 if TYPE_CHECKING:
@@ -24,17 +24,23 @@ if TYPE_CHECKING:
 
 __all__ = ["RawModels"]
 
-_BYTES = re.compile(r"data:[^,]{0,100};base64,")
-"""How a picture or a sound begins that is sent along; it is no text for a guard."""
 _MOST = 64_000_000
 """Bytes of one answer."""
 
 
 class RawModels:
-    """Chat completions of engines. One HTTP client serves all requests."""
+    """Chat completions of engines. One HTTP client serves all requests.
 
-    def __init__(self, settings: Settings, gate: Gate, closing: AsyncExitStack) -> None:
+    Args:
+        settings: where the endpoint is.
+        engine: what answers there, where an endpoint is set.
+        gate: what passes both ways is judged by.
+        closing: closes the client.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine, gate: Gate, closing: AsyncExitStack) -> None:
         self._settings = settings
+        self._passed = engine if settings.model_url else None
         self._gate = gate
         self._closing = closing
         self._http: httpx2.AsyncClient | None = None
@@ -55,10 +61,10 @@ class RawModels:
         Raises:
             PartiturError: a guard refused, or the engine did not serve it.
         """
-        if self._settings.model_url is None or engine.id != (self._settings.model_name or "default"):
+        if self._passed is None or engine.id != self._passed.id:
             return await self._embedded.chat(request, engine=engine, data=data, caller=caller)
         act = Act(kind="model", name=engine.id, caller=caller, trace_id=secrets.token_hex(16))
-        self._gate.before(act, "\n".join(_texts([data.get("messages"), data.get("tools")])))
+        self._gate.before(act, "\n".join(texts(data)))
         if data.get("stream"):
             wanted = cast("dict[str, Any]", data.get("stream_options") or {})
             sent = to_json(data | {"stream_options": {**wanted, "include_usage": True}})
@@ -71,8 +77,8 @@ class RawModels:
         async with aclosing(self._read(body, act)) as parts:
             answer = b"".join([part async for part in parts])
         data = _parsed(answer, act)
-        texts = _texts([choice.get("message") for choice in _objects(data.get("choices"))])
-        self._gate.after(act, "\n".join(texts), spent=_spent(data))
+        said = texts([choice.get("message") for choice in _objects(data.get("choices"))])
+        self._gate.after(act, "\n".join(said), spent=_spent(data))
         return answer
 
     async def _stream(self, body: bytes, act: Act, *, usage: bool) -> AsyncGenerator[bytes]:
@@ -164,20 +170,6 @@ def _refused(status: int, body: bytes, act: Act) -> PartiturError:
 def _objects(value: object) -> Sequence[Mapping[str, Any]]:
     items = cast("list[object]", value) if isinstance(value, list) else []
     return [cast("dict[str, Any]", item) for item in items if isinstance(item, dict)]
-
-
-def _texts(value: object) -> list[str]:
-    """Every text in a part of a request or an answer, bytes left out."""
-    if isinstance(value, str):
-        return [] if _BYTES.match(value) else [value]
-    if isinstance(value, list):
-        return [text for item in cast("list[object]", value) for text in _texts(item)]
-    if isinstance(value, dict):
-        part = cast("dict[str, object]", value)
-        if set(part) == {"data", "format"}:
-            return []  # a sound in base64
-        return [text for item in part.values() for text in _texts(item)]
-    return []
 
 
 def _spent(data: Mapping[str, Any]) -> Usage:

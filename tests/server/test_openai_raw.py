@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -85,6 +86,51 @@ async def test_a_picture_is_passed_on_and_not_read_as_text(site: Web, engine: Fa
     assert engine.bodies[0]["messages"] == messages
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "text", "text": f"data:x;base64,{SECRET}"},
+        {"type": "text", "text": "Hallo", "more": {"data": SECRET, "format": "wav"}},
+        {"type": "image_url", "image_url": {"url": f"https://town.example/{SECRET}"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA", "detail": SECRET}},
+        {"type": "image_url", "image_url": {"url": f"data:{SECRET};base64,AAAA"}},
+        {"type": "input_audio", "input_audio": {"data": SECRET, "format": "wav"}},
+        {"type": "file", "file": {"file_data": "AAAA", "filename": SECRET}},
+        {"type": "text", "text": "Hallo", SECRET: 1},
+    ],
+)
+async def test_a_credential_does_not_hide_where_bytes_may_stand(
+    site: Web, engine: FakeEngine, part: dict[str, Any]
+) -> None:
+    engine.bodies.clear()
+    answer = await site.chat(model="town-model", messages=[{"role": "user", "content": [part]}])
+    assert (answer.status_code, answer.json()["error"]["code"], engine.bodies) == (403, "refused", [])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "description": SECRET}}},
+        {"stop": [SECRET]},
+        {"user": SECRET},
+        {"prediction": {"type": "content", "content": SECRET}},
+    ],
+)
+async def test_a_credential_does_not_pass_beside_the_messages(
+    site: Web, engine: FakeEngine, more: dict[str, Any]
+) -> None:
+    engine.bodies.clear()
+    answer = await site.chat(model="town-model", messages=asking("Hallo"), **more)
+    assert (answer.status_code, answer.json()["error"]["code"], engine.bodies) == (403, "refused", [])
+
+
+async def test_a_file_is_passed_on_and_not_read_as_text(site: Web, engine: FakeEngine) -> None:
+    engine.bodies.clear()
+    file = {"type": "file", "file": {"file_data": "data:application/pdf;base64," + "A" * 3_000_000, "filename": "a"}}
+    assert (await site.chat(model="town-model", messages=[{"role": "user", "content": [file]}])).status_code == 200
+    assert len(engine.bodies) == 1
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     ("status", "said", "seen"),
@@ -140,6 +186,16 @@ class NoSecrets:
             raise Refused("A secret.")
 
     def after(self, act: Act, text: str) -> None: ...
+
+
+async def test_an_endpoint_without_a_name_is_passed_through_under_the_id_it_is_listed_with(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    engine.bodies.clear()
+    async with web(tmp_path, model_url=engine.url) as unnamed:
+        body = {"model": unnamed.house.engine.id, "messages": asking("Hallo"), "an_unknown_one": 1}
+        assert (await unnamed.client.post("/v1/chat/completions", json=body)).status_code == 200
+    assert engine.bodies == [body]
 
 
 def test_a_secret_does_not_leave_in_halves() -> None:
