@@ -250,7 +250,7 @@ def _value(name: str, value: Any, field: FieldInfo) -> Any:
         return values if shape.repeated else values[0]
     try:
         parsed = [json.loads(one) for one in values]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(
             f"--{_dashed(name)} is not JSON: {error}; got {values[0][:60]!r}. Expected JSON.",
             hint='Quote it for the shell: \'{"key": "value"}\'.',

@@ -133,7 +133,7 @@ def _typed(prompt: LibraryPrompt, name: str, value: str) -> JsonValue:
         return value
     try:
         return cast("JsonValue", json.loads(value))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidInput(f"The argument {name!r} is {value!r:.80}. Expected {variable.type} as JSON.") from None
 
 

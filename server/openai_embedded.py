@@ -15,6 +15,7 @@ from agents.kit.scope import Scope
 from server.body import while_connected
 from server.errors import InvalidParameter
 from server.openai_stream import END, Framing, begun, usage_of
+from server.texts import texts
 from tools.base import Caller, NoReliableSource, Unavailable
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class EmbeddedChat:
             random=Random(),
             cancelled=lambda: False,
         )
+        # A client tells the whole conversation each time: nothing says that its earlier turns have passed before.
+        self._gate.before(scope.act("model", engine.id), "\n".join(texts(data)))
         model, messages = GatedModel(engine, self._gate, scope), _messages(data["messages"])
         settings = {name: data[name] for name in _SETTINGS if data.get(name) is not None}
         options = cast("dict[str, Any]", data.get("stream_options") or {})

@@ -1,11 +1,11 @@
 """Finds what may be quoted: passages in tool results and in the texts that came with the task."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from pydantic import JsonValue, ValidationError
+from pydantic_core import from_json
 
 from tools.base import Passage
 
@@ -87,7 +87,7 @@ def _parsed(value: object) -> object:
     """`value`, or what it says where it is JSON in a string or a model."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
-            return json.loads(value)
+            return from_json(value)  # a ValueError too where it is nested too deep
         except ValueError:
             return value
     dump = getattr(value, "model_dump", None)

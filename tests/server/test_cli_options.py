@@ -132,3 +132,8 @@ Options:
   -q, --quiet                   Show no progress.
   --help                        Show this message and exit.
 """)
+
+
+def test_json_nested_without_end_is_named() -> None:
+    with pytest.raises(InvalidInput, match="--home is not JSON: "):
+        asked("Fest", "--home", "[" * 100_000)

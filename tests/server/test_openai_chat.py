@@ -247,3 +247,19 @@ async def test_an_engine_answers_as_a_model(site: Web) -> None:
 async def test_an_engine_in_process_reads_text_alone(site: Web, messages: list[Any], param: str) -> None:
     answer = await site.chat(model="extractive", messages=messages)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
+@pytest.mark.parametrize("text", ['{"text":' * 30_000, '{"text": ' + "[" * 30_000])
+async def test_a_message_that_only_begins_like_json_is_text(site: Web, text: str) -> None:
+    answer = await site.chat(model="summary", messages=asking(text))
+    assert answer.status_code == 200
+    assert answer.json()["partitur"]["use_case"] == "summary"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("role", ["user", "assistant", "system"])
+async def test_a_credential_in_an_earlier_message_is_refused_too(site: Web, role: str, stream: bool) -> None:
+    secret = {"role": role, "content": "Mein Schlüssel ist AKIAABCDEFGHIJKLMNOP."}
+    messages = [secret, {"role": "assistant", "content": "Gut."}, *asking()]
+    answer = await site.chat(model="extractive", messages=messages, stream=stream)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "refused")
