@@ -3,12 +3,14 @@
 import asyncio
 import json
 import logging
+import secrets
 import shutil
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +20,7 @@ from server.names import intruders
 from tools.base import PartiturError
 
 if TYPE_CHECKING:
+    from agents.kit.outside import Outside
     from server.house import House
     from server.settings import Settings
 
@@ -26,6 +29,10 @@ __all__ = ["Check", "checks", "doctor_command"]
 State = Literal["ok", "warning", "failed"]
 _MARKS: dict[State, tuple[str, str]] = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red")}
 _GIGABYTE = 1_000_000_000
+_OLDEST, _TOO_NEW = (3, 11), (3, 15)
+"""Of Python; the same as `requires-python` in pyproject.toml."""
+_PATIENCE = 10.0
+"""Seconds that a server of others is waited for."""
 log = logging.getLogger(__name__)
 
 
@@ -123,6 +130,7 @@ async def _parts(house: "House") -> list[Check]:
         ("fonts", _fonts),
         ("graph", lambda: _loaded(house, "graph", "nodes")),
         ("tables", lambda: _loaded(house, "tables", "tables")),
+        *((f"mcp {name}", _outside_look(outside)) for name, outside in house.runtime.toolbox.outside.items()),
     ]
     return [await _look(name, look) for name, look in looks]
 
@@ -145,8 +153,11 @@ async def _look(name: str, look: Look) -> Check:
 
 async def _python() -> str:
     version = ".".join(map(str, sys.version_info[:3]))
-    if not (3, 11) <= sys.version_info[:2] < (3, 14):
-        raise _Worse(f"Python {version}. Expected 3.11 to 3.13.", "Make the environment with another Python.", "failed")
+    if not _OLDEST <= sys.version_info[:2] < _TOO_NEW:
+        oldest, newest = ".".join(map(str, _OLDEST)), f"{_TOO_NEW[0]}.{_TOO_NEW[1] - 1}"
+        raise _Worse(
+            f"Python {version}. Expected {oldest} to {newest}.", "Make the environment with another Python.", "failed"
+        )
     return f"Python {version}"
 
 
@@ -282,18 +293,37 @@ async def _loaded(house: "House", server: str, what: str) -> str:
     return f"{count} {'kinds of nodes' if server == 'graph' else 'tables'}"
 
 
-async def _tool(house: "House", server: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Calls a tool as a run would, without a run around it."""
-    from fastmcp.exceptions import ToolError
+def _outside_look(outside: "Outside") -> Look:
+    return lambda: _outside(outside)
 
-    from server.house import LOCAL
-    from tools.base import ToolFailed, acting_as
 
+async def _outside(outside: "Outside") -> str:
+    """Asks an MCP server of others for its tools; one that is down is no fault of this installation."""
     try:
-        with acting_as(LOCAL):
-            result = await house.runtime.toolbox.server(server).call_tool(tool, arguments)
-    except ToolError as error:
-        if isinstance(error.__cause__, PartiturError):
-            raise error.__cause__ from None
-        raise ToolFailed(f"{server}.{tool} failed: {error}.", hint="See the log for the reason.") from error
-    return result.structured_content or {}
+        async with asyncio.timeout(_PATIENCE):
+            for tool in outside.server.tools:
+                await outside.tool(tool)
+    except TimeoutError:
+        said, todo = f"no answer within {_PATIENCE:g} s", f"Start it, or correct mcp_servers.{outside.name}."
+        raise _Worse(said, todo) from None
+    except PartiturError as error:
+        raise _Worse(error.message, error.hint) from None
+    return f"offers {', '.join(outside.server.tools)}"
+
+
+async def _tool(house: "House", server: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Calls a tool as a run would, through the gate."""
+    from agents.kit import Usage
+    from agents.kit.scope import Scope
+    from server.house import LOCAL
+
+    scope = Scope(
+        caller=LOCAL,
+        trace_id=secrets.token_hex(16),
+        path="doctor",
+        spent=Usage(),
+        listen=lambda event: None,
+        random=Random(),
+        cancelled=lambda: False,
+    )
+    return await house.runtime.toolbox.run(f"{server}.{tool}", arguments, scope)

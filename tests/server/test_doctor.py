@@ -1,16 +1,23 @@
 """The doctor: what is well, what is missing and what to do, whatever breaks."""
 
+import asyncio
 import http.server
 import json
+import sys
 import threading
+import tomllib
 from collections.abc import Generator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from agents.kit.outside import Outside, OutsideServer
+from server import Settings, open_house
 from server.cli import main
-from server.doctor import Check, checks
+from server.doctor import _OLDEST, _TOO_NEW, Check, _loaded, _look, _outside_look, _parts, _python, checks
 from server.names import Intruder, intruders
+from server.settings import McpServer
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +46,68 @@ async def test_what_is_still_empty_is_a_warning_with_the_command_that_fills_it(h
 async def test_speech_and_picture_are_really_made(healthy: dict[str, Check]) -> None:
     assert healthy["speech"].said.startswith("espeak-ng, one sentence in ")
     assert healthy["picture"].said.startswith("designed-card, 1200 × 630 in ")
+
+
+def test_the_same_pythons_are_allowed_as_in_the_package() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    oldest, too_new = (".".join(map(str, version)) for version in (_OLDEST, _TOO_NEW))
+    assert project["requires-python"] == f">={oldest},<{too_new}"
+
+
+@pytest.mark.parametrize(("version", "state"), [((3, 10, 9), "failed"), ((3, 14, 1), "ok"), ((3, 15, 0), "failed")])
+async def test_another_python_is_told(
+    monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int], state: str
+) -> None:
+    monkeypatch.setattr("server.doctor.sys", SimpleNamespace(version_info=version))
+    check = await _look("python", _python)
+    assert check.state == state
+    assert ("Expected 3.11 to 3.14." in check.said) == (state == "failed")
+
+
+async def test_the_tools_are_tried_through_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passed: list[str] = []
+    async with open_house(Settings(home=tmp_path)) as house:
+        monkeypatch.setattr(house.runtime.gate, "before", lambda act, text: passed.append(f"{act.kind} {act.name}"))
+        check = await _look("tables", lambda: _loaded(house, "tables", "tables"))
+    assert (check.state, passed) == ("warning", ["tool tables.schema"])
+
+
+@pytest.mark.parametrize(
+    ("tools", "state", "said"),
+    [
+        (("forecast", "almanac"), "ok", "offers forecast, almanac"),
+        (("forecast", "rain"), "warning", "The MCP server 'weather' has no tool 'rain'."),
+    ],
+)
+async def test_a_server_of_others_is_asked_for_its_tools(
+    tmp_path: Path, tools: tuple[str, ...], state: str, said: str
+) -> None:
+    program = (sys.executable, str(Path(__file__).with_name("outside_server.py")))
+    settings = Settings(home=tmp_path, mcp_servers={"weather": McpServer(command=program, tools=tools)})
+    async with open_house(settings) as house:
+        check = await _look("mcp weather", _outside_look(house.runtime.toolbox.outside["weather"]))
+    assert check.state == state
+    assert check.said.startswith(said)
+
+
+async def test_a_server_of_others_that_is_down_is_a_warning(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, mcp_servers={"weather": McpServer(url="http://127.0.0.1:9/mcp", tools=("a",))})
+    async with open_house(settings) as house:
+        found = {check.name: check for check in await _parts(house)}
+    assert found["mcp weather"].state == "warning"
+    assert "cannot be reached" in found["mcp weather"].said
+    assert "mcp_servers.weather" in found["mcp weather"].todo
+
+
+async def test_a_server_of_others_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def forever(name: str) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("server.doctor._PATIENCE", 0.01)
+    outside = Outside("weather", OutsideServer(connect=lambda: pytest.fail("not reached"), tools=("a",)))
+    monkeypatch.setattr(outside, "tool", forever)
+    check = await _look("mcp weather", _outside_look(outside))
+    assert (check.state, check.said) == ("warning", "no answer within 0.01 s")
 
 
 async def test_an_unknown_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
