@@ -58,7 +58,7 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
         return build_mcp(house)
 
     mcp = McpDoor(build, host=settings.host, allowed=settings.allowed_hosts)
-    raw = RawModels(settings, house.engine, house.runtime.gate, house.closing)
+    raw = RawModels(settings, house.runtime.gate, house.closing)
     others = OtherEngines(settings, house.runtime.gate)
     api, rest = OpenAIApi(house, raw, others.ids), RestApi(house)
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from agents.kit import Act, Engine, Gate, Usage
 from server.body import while_connected
+from server.engines import model_id
 from server.errors import InvalidParameter
 from server.openai_embedded import EmbeddedChat
 from server.openai_filter import StreamFilter
@@ -29,18 +30,10 @@ _MOST = 64_000_000
 
 
 class RawModels:
-    """Chat completions of engines. One HTTP client serves all requests.
+    """Chat completions of engines. One HTTP client serves all requests."""
 
-    Args:
-        settings: where the endpoint is.
-        engine: what answers there, where an endpoint is set.
-        gate: what passes both ways is judged by.
-        closing: closes the client.
-    """
-
-    def __init__(self, settings: Settings, engine: Engine, gate: Gate, closing: AsyncExitStack) -> None:
+    def __init__(self, settings: Settings, gate: Gate, closing: AsyncExitStack) -> None:
         self._settings = settings
-        self._passed = engine if settings.model_url else None
         self._gate = gate
         self._closing = closing
         self._http: httpx2.AsyncClient | None = None
@@ -61,7 +54,7 @@ class RawModels:
         Raises:
             PartiturError: a guard refused, or the engine did not serve it.
         """
-        if self._passed is None or engine.id != self._passed.id:
+        if self._settings.model_url is None or engine.id != model_id(self._settings):
             return await self._embedded.chat(request, engine=engine, data=data, caller=caller)
         act = Act(kind="model", name=engine.id, caller=caller, trace_id=secrets.token_hex(16))
         self._gate.before(act, "\n".join(texts(data)))

@@ -1,0 +1,36 @@
+"""Tests of the start of the HTTP server: what it says on the console, and when."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from server import Settings
+from server.app import serve
+from server.keys import KeyStore
+
+
+def broken(*given: object, **more: object) -> None:
+    raise RuntimeError("the start fails")
+
+
+def test_the_first_key_is_shown_even_where_the_start_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("server.app.create_app", broken)
+    with pytest.raises(RuntimeError, match="the start fails"):
+        serve(Settings(home=tmp_path, port=0))
+    shown = capsys.readouterr().err.splitlines()[0]
+    assert shown.startswith("API key, shown this once: pt-")
+    key = shown.rpartition(" ")[2]
+    assert KeyStore(tmp_path).find(key) is not None
+
+
+def test_no_key_is_made_where_one_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("server.app.create_app", broken)
+    with pytest.raises(RuntimeError, match="the start fails"):
+        serve(Settings(home=tmp_path, port=0, api_key=SecretStr("x" * 40)))
+    assert "API key" not in capsys.readouterr().err
+    assert KeyStore(tmp_path).list() == []
