@@ -11,6 +11,7 @@ from agents.plain_language import Difficult, plain_language
 from agents.research import Topic, research
 from tools import image, speech, translation
 from tools.base import Artifact
+from tools.language import detect
 
 __all__ = ["Brief", "Newsletter", "newsletter"]
 
@@ -64,8 +65,10 @@ class Newsletter(BaseModel):
         for extra in (self.plain, self.translation):
             if extra:
                 parts.append(f"---\n\n{extra}")
+        short = "p." if detect(" ".join([self.lead, *(section.text for section in self.sections)])) == "en" else "S."
         notes = [
-            f"[^{number}]: " + " · ".join(part for part in (title, heading, f"S. {page}" if page else None) if part)
+            f"[^{number}]: "
+            + " · ".join(part for part in (title, heading, f"{short} {page}" if page else None) if part)
             for (title, heading, page), number in numbers.items()
         ]
         return "\n\n".join([*parts, "\n".join(notes)] if notes else parts)

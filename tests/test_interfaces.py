@@ -171,18 +171,21 @@ async def test_a_use_case_gives_the_same_result_at_every_interface(
     assert _settled(envelope) == expected[name]
 
 
-@pytest.mark.parametrize("interface", ["openai", "mcp", "rest"])
-async def test_free_text_fills_the_first_text_field(
-    interface: str, doors: Doors, expected: dict[str, Envelope]
-) -> None:
-    question = INPUTS["answer"]["question"]
-    match interface:
-        case "openai":
-            body = {"model": "answer", "messages": [{"role": "user", "content": question}]}
-            envelope = (await doors.http.post("/v1/chat/completions", json=body)).json()["partitur"]
-        case _:
-            envelope = await INTERFACES[interface](doors)("answer", {"question": question})
+async def test_free_text_in_a_chat_fills_the_first_text_field(doors: Doors, expected: dict[str, Envelope]) -> None:
+    body = {"model": "answer", "messages": [{"role": "user", "content": INPUTS["answer"]["question"]}]}
+    envelope = (await doors.http.post("/v1/chat/completions", json=body)).json()["partitur"]
     assert _settled(envelope) == expected["answer"]
+
+
+@pytest.mark.parametrize("name", sorted(INPUTS))
+async def test_a_streamed_chat_says_the_same_as_a_whole_one(name: str, doors: Doors) -> None:
+    body = {"model": name, "messages": [{"role": "user", "content": json.dumps(INPUTS[name])}]}
+    whole = (await doors.http.post("/v1/chat/completions", json=body)).json()
+    streamed = await doors.http.post("/v1/chat/completions", json=body | {"stream": True})
+    lines = [line.removeprefix("data: ") for line in streamed.text.splitlines() if line.startswith("data: {")]
+    deltas = [choice["delta"] for line in lines for choice in json.loads(line)["choices"]]
+    said = "".join(delta.get("content") or "" for delta in deltas)
+    assert said == whole["choices"][0]["message"]["content"] != ""
 
 
 async def test_every_sentence_of_every_answer_stands_in_its_source(doors: Doors, expected: dict[str, Envelope]) -> None:
