@@ -1,6 +1,6 @@
 """Collects what several of your documents say on a topic, each finding with its source.
 
-Deutsch: Sammelt, was mehrere Ihrer Dokumente zu einem Thema sagen, jede Feststellung mit ihrer Quelle.
+Deutsch: Recherchiert: sammelt, was mehrere Ihrer Dokumente zu einem Thema sagen, jede Feststellung mit ihrer Quelle.
 """
 
 from pydantic import BaseModel, ConfigDict, Field

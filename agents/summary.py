@@ -1,6 +1,6 @@
 """Summarises a text in a few of its own sentences.
 
-Deutsch: Fasst einen Text in wenigen seiner eigenen Sätze zusammen.
+Deutsch: Macht eine Zusammenfassung: fasst einen Text kurz in wenigen seiner eigenen Sätze zusammen.
 """
 
 from pydantic import BaseModel, ConfigDict, Field

@@ -87,7 +87,15 @@ def discover(entry_points: Iterable[EntryPoint] = ()) -> tuple[list[Found], list
             use_case = cast("UseCase[Any, Any]", loaded)
             found.append(Found(use_case, importlib.import_module(use_case.module), entry.name))
         elif isinstance(loaded, ModuleType):
+            before = len(found) + len(problems)
+            if hasattr(loaded, "__path__"):
+                _take(loaded, entry.name, found, problems)
             _look(loaded, entry.name, found, problems)
+            if len(found) + len(problems) == before:
+                problems.append(
+                    f"The plug-in {entry.name!r} ({entry.value}) has no use case. "
+                    "Expected modules that each declare one, called like its file."
+                )
         else:
             problems.append(
                 f"The plug-in {entry.name!r} ({entry.value}) is a {type(loaded).__name__}. "

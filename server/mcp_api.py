@@ -29,8 +29,9 @@ from tools.base import Artifact, Caller, PartiturError, Unauthenticated
 __all__ = ["build_mcp", "mcp_caller", "run_stdio"]
 
 log = logging.getLogger(__name__)
-_LARGEST_BLOCK = 4_000_000
-"""Bytes of a picture or a sound that is sent along; a larger one is linked."""
+_INLINE = 480_000
+"""Bytes of pictures and sound sent along with one answer; what is more is linked. Common clients end a connection at an
+event of one mebibyte, and base64 makes four bytes of three."""
 
 
 def build_mcp(house: House, *, local: Caller | None = None) -> FastMCP:
@@ -140,11 +141,16 @@ class _UseCaseTool(Tool):
     def _blocks(self, result: Result[Any], caller: Caller) -> list[mcp_types.ContentBlock]:
         """The readable text, then what was made: pictures and sound as such."""
         blocks: list[mcp_types.ContentBlock] = [mcp_types.TextContent(type="text", text=words(result))]
-        return blocks + [self._block(artifact, caller) for artifact in result.artifacts]
+        room = _INLINE
+        for artifact in result.artifacts:
+            inline = artifact.size <= room
+            room -= artifact.size if inline else 0
+            blocks.append(self._block(artifact, caller, inline=inline))
+        return blocks
 
-    def _block(self, artifact: Artifact, caller: Caller) -> mcp_types.ContentBlock:
+    def _block(self, artifact: Artifact, caller: Caller, *, inline: bool) -> mcp_types.ContentBlock:
         kind = artifact.media_type.partition("/")[0]
-        if kind in ("image", "audio") and artifact.size <= _LARGEST_BLOCK:
+        if inline and kind in ("image", "audio"):
             data = base64.b64encode(self._house.artifacts.path(artifact.id, caller=caller).read_bytes()).decode()
             if kind == "image":
                 return mcp_types.ImageContent(type="image", data=data, mime_type=artifact.media_type)

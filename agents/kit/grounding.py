@@ -1,10 +1,10 @@
 """What a language model's answer rests on: its sentences that stand verbatim in the material it was given."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from agents.kit.task import Evidence, Task
 from tools.base import Citation, Passage, Passages
@@ -41,9 +41,9 @@ def passages_in(messages: "Sequence[ModelMessage]") -> list[Passage]:
                 content = part.content
                 try:
                     found += Passages.model_validate(
-                        json.loads(content) if isinstance(content, str) else content
+                        from_json(content) if isinstance(content, str) else content
                     ).passages
-                except (ValidationError, ValueError):
+                except ValueError:  # no passages, no JSON, or JSON nested too deep
                     continue
             elif isinstance(part, UserPromptPart) and not isinstance(part.content, str):
                 for item in part.content:

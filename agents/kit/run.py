@@ -29,6 +29,8 @@ Part = UseCase[Any, Any] | ToolRef[Any, Any]
 class Stepper(Protocol):
     """Does a step: the runtime, as a run sees it."""
 
+    def check_engine(self, use_case: UseCase[Any, Any]) -> None: ...
+
     async def step(
         self,
         what: Part,
@@ -67,6 +69,14 @@ class Run:
     def now(self) -> datetime:
         """When the run began, in UTC: the same when it is replayed."""
         return self._began.astimezone(UTC)
+
+    def require(self, use_case: UseCase[Any, Any]) -> None:
+        """Makes sure that `use_case` can be done here.
+
+        Raises:
+            NeedsModel: it needs a language model and none is set.
+        """
+        self._stepper.check_engine(use_case)
 
     def lacks(self, message: str) -> None:
         """Says that something was left out: the result is then partial, and `message` is why."""

@@ -218,7 +218,7 @@ class Runtime:
         run = Run(self, scope, self.use_cases, self._now())
         output, outcome, message = None, cast("Outcome", "done"), None
         try:
-            self._check_engine(use_case)
+            self.check_engine(use_case)
             output = await use_case.function(given, run)
         except (NoReliableSource, NeedsModel) as error:
             outcome, message = _outcome(error), str(error)
@@ -257,7 +257,7 @@ class Runtime:
         ref = PromptRef(name=prompt.name, path=prompt.path, commit=prompt.commit, dirty=prompt.dirty)
         output, outcome, message, citations = None, cast("Outcome", "done"), None, ()
         try:
-            self._check_engine(use_case)
+            self.check_engine(use_case)
             made = await self._agents.run(
                 use_case,
                 prompt=text,
@@ -285,7 +285,8 @@ class Runtime:
             dirty=ref.dirty,
         )
 
-    def _check_engine(self, use_case: UseCase[Any, Any]) -> None:
+    def check_engine(self, use_case: UseCase[Any, Any]) -> None:
+        """Raises `NeedsModel` where a use case writes and its engine only quotes."""
         engine = self.engines.of(use_case.model)
         if use_case.generative and not engine.generative:
             raise NeedsModel(

@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from tools.base import Citation
+from tools.language import Language
 
 __all__ = ["Evidence", "Language", "Role", "Task", "Variable"]
 
-Language = Literal["de", "en"]
 Role = Literal["query", "source", "setting"]
 """What a prompt's variable is for: what is asked, material to quote from, or anything else."""
 

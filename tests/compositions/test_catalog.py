@@ -81,6 +81,26 @@ def test_a_plug_in_brings_its_use_cases_with_their_prompts(plugin) -> None:
     assert catalog["greeting"].description == "Greets somebody."
 
 
+def test_a_use_case_may_stand_in_the_package_itself(plugin) -> None:
+    files = {
+        "__init__.py": GREETING.replace("greeting =", "town_e =").format(more=""),
+        "prompts/town_e.md": PROMPT.format(name="name", type="string"),
+    }
+    assert load(plugin("town_e", files))["town_e"].description == "Greets somebody."
+
+
+def test_a_plug_in_without_a_use_case_is_told(plugin) -> None:
+    with pytest.raises(SetupError, match=r"The plug-in 'town_f' \(town_f\) has no use case"):
+        load(plugin("town_f", {"helper.py": "WORDS = 3\n"}))
+
+
+def test_a_use_case_for_inner_use_is_checked_and_not_offered(plugin) -> None:
+    inner = GREETING.replace("greeting =", "_greeting =").format(more=', prompt="greeting", tools=["no.tool"]')
+    entry = plugin("town_g", {"inner.py": inner, "prompts/greeting.md": PROMPT.format(name="name", type="string")})
+    with pytest.raises(SetupError, match=r"names the tool 'no\.tool', which is unknown"):
+        load(entry)
+
+
 def test_a_broken_plug_in_stops_the_start_with_its_name_and_reason(plugin) -> None:
     entry = EntryPoint(name="gone", value="no_such_package", group=GROUP)
     broken = plugin("town_b", {"greeting.py": "import nothing_of_that_name\n"})
