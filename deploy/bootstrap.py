@@ -156,6 +156,8 @@ def uv_environment() -> "dict[str, str]":
     environment["UV_CACHE_DIR"] = str(TOOLS / "cache")
     environment["UV_PYTHON_DOWNLOADS"] = "never"
     environment["UV_PYTHON"] = sys.executable
+    # Compiled once, in some 15 s: else each start compiles anew where Python may not write, as in many containers.
+    environment.setdefault("UV_COMPILE_BYTECODE", "1")
     environment.setdefault("UV_SYSTEM_CERTS", "true")
     environment.setdefault("UV_HTTP_TIMEOUT", "120")
     pip = pip_settings()

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO, cast
 
@@ -31,14 +31,34 @@ _NAMED = 20
 
 
 class Bar:
-    """A progress bar on stderr; a line now and then where nobody watches. Told with what is done, the total, a message."""
+    """A progress bar on stderr; a line now and then where nobody watches. Told with what is done, the total, a message.
 
-    def __init__(self, title: str, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+    Args:
+        title: what goes on.
+        unit: what is counted.
+        quiet: show nothing.
+        stream: in place of stderr.
+        clock: seconds, for the lines: one a tenth of the way, and one a second where a tenth takes longer.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        unit: str = "files",
+        quiet: bool = False,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._title = title
         self._stream = stream or sys.stderr
         self._quiet = quiet
         self._bar: tuple[Progress, TaskID] | None = None
+        self._unit = unit
+        self._clock = clock
         self._tenth = 0
+        self._said = ""
+        self._at = clock()
 
     def __enter__(self) -> Self:
         if not self._quiet and self._stream.isatty():
@@ -76,9 +96,12 @@ class Bar:
 
             shown, task = self._bar
             shown.update(task, completed=int(done), total=int(total) or None, now=escape(message[-60:]))
-        elif not self._quiet and total > 0 and (tenth := int(10 * done / total)) > self._tenth:
-            self._tenth = tenth
-            print(f"{self._title}: {int(done)} of {int(total)}", file=self._stream, flush=True)
+        elif not self._quiet and total > 0:
+            tenth = 10 * int(done) // int(total)
+            line = f"{self._title}: {int(done)} of {int(total)} {self._unit}" + f", {message}" * bool(message)
+            if line != self._said and (tenth > self._tenth or self._clock() - self._at >= 1):
+                self._tenth, self._said, self._at = max(tenth, self._tenth), line, self._clock()
+                print(line, file=self._stream, flush=True)
 
     async def later(self, done: float, total: float, message: str) -> None:
         """The same, for those who await it."""
@@ -164,7 +187,7 @@ def delete_command(settings: Settings, ids: Sequence[str]) -> int:
 
 def load_command(settings: Settings, what: str, folder: Path, *, as_json: bool, quiet: bool) -> int:
     """Loads a folder as graph or tables and prints the report; 1 where a file failed."""
-    with Bar("Loading", quiet=quiet) as bar:
+    with Bar("Loading", unit="bytes", quiet=quiet) as bar:
         report = load(_servers(settings, AsyncExitStack()), what, folder, bar)
     if as_json:
         click.echo(report.model_dump_json(indent=2))

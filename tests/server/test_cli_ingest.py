@@ -98,5 +98,18 @@ def test_progress_without_a_terminal_is_a_line_for_each_tenth() -> None:
     with Bar("Reading", stream=stream) as bar:
         for done in range(1, 41):
             bar(done, 40, "x.md")
-    assert stream.getvalue().splitlines()[:2] == ["Reading: 4 of 40", "Reading: 8 of 40"]
+    assert stream.getvalue().splitlines()[:2] == ["Reading: 4 of 40 files, x.md", "Reading: 8 of 40 files, x.md"]
     assert len(stream.getvalue().splitlines()) == 10
+
+
+def test_a_file_of_many_documents_tells_them_once_a_second() -> None:
+    stream = StringIO()
+    now = [0.0]
+    with Bar("Reading", stream=stream, clock=lambda: now[0]) as bar:
+        for documents in range(100, 1_300, 100):
+            bar(0.5, 2, f"all.json, {documents:,} documents")
+            now[0] += 0.25
+    assert stream.getvalue().splitlines() == [
+        "Reading: 0 of 2 files, all.json, 500 documents",
+        "Reading: 0 of 2 files, all.json, 900 documents",
+    ]

@@ -57,6 +57,7 @@ class Ingestion:
         self._skips: Counter[tuple[str, str]] = Counter()
         self._total = 0
         self._done = 0
+        self._documents = 0
         self._known: dict[str, tuple[str, int]] = {}
         self._present: dict[str, set[str]] = {}
         self._batch: list[_Read] = []
@@ -130,7 +131,7 @@ class Ingestion:
                     if len(self._report.failed) < 10 * _NAMED:
                         self._report.failed.append(Problem(name=file.name, reason=str(error)))
                 self._done += 1
-                await self._progress(file.name)
+                await self._progress(self._so_far(file))
 
     async def _read_file(
         self, reader: Reader, file: Found, data: bytes, writer: MemoryObjectSendStream[_Read | _Done]
@@ -151,8 +152,9 @@ class Ingestion:
                         continue
                     await writer.send(_Read(file, digest, found))
                     count += 1
+                    self._documents += 1
                     if found.fraction < 1.0 and count % 100 == 0:
-                        await self._progress(f"{file.name}: {count:,} documents", found.fraction)
+                        await self._progress(self._so_far(file), found.fraction)
         except Unreadable:
             if count:  # what was stored of it goes again: a file is there as a whole or not at all
                 await writer.send(_Done(file, digest, -1))
@@ -219,6 +221,10 @@ class Ingestion:
         if lost:
             await self._store.drop_sources(self._caller, lost)
             self._report.removed += sum(self._known[name][1] for name in lost if name in self._known)
+
+    def _so_far(self, file: Found) -> str:
+        """The file's name, and how many documents were read of all files: one file may hold thousands."""
+        return f"{file.name}, {self._documents:,} document{'s' * (self._documents != 1)}"
 
     async def _progress(self, message: str, fraction: float = 0.0) -> None:
         if self._on_progress is not None:
