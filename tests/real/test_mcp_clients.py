@@ -48,6 +48,21 @@ async def test_a_tool_is_called_over_http_with_progress(served: Any) -> None:
     assert told
 
 
+@pytest.mark.timeout(120)
+async def test_a_long_recording_arrives_as_a_link_and_the_answer_whole(served: Any) -> None:
+    text = " ".join([TEXT] * 12)
+    async with over_http(served.url) as client:
+        answer = await client.call_tool("speech", {"text": text}, progress_handler=_hear)
+        links = [block for block in answer.content if block.type == "resource_link"]
+        assert answer.structured_content is not None
+        assert len(answer.structured_content["artifacts"]) == 2
+        assert {link.mime_type for link in links} >= {"audio/wav"}
+
+
+async def _hear(progress: float, total: float | None, message: str | None) -> None:
+    """A listener makes the answer a stream, whose events clients limit."""
+
+
 async def test_prompts_and_resources_are_there_over_http(served: Any) -> None:
     async with over_http(served.url) as client:
         assert "summary" in {prompt.name for prompt in await client.list_prompts()}
