@@ -21,6 +21,9 @@ from tools.language import tokens
 
 __all__ = ["Reply", "respond"]
 
+_GAPS = (" ", "\n", "\\n")
+"""What stands between two quotes, in a text and in JSON."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -101,14 +104,17 @@ def _output(quoter: Quoter, request: ModelRequestParameters) -> tuple[ModelRespo
 
 
 def _pieces(written: str, quotes: Sequence[str]) -> list[str]:
-    """`written`, cut after each quote."""
+    """`written`, cut after each quote and the gap behind it: what is sent ends with a whole word."""
     pieces: list[str] = []
     at = 0
     for quote in quotes:
         found = written.find(quote, at)
         if quote and found >= 0:
-            pieces.append(written[at : found + len(quote)])
-            at = found + len(quote)
+            end = found + len(quote)
+            while gap := next((one for one in _GAPS if written.startswith(one, end)), ""):
+                end += len(gap)
+            pieces.append(written[at:end])
+            at = end
     return [*pieces, written[at:]] if at < len(written) else pieces
 
 
