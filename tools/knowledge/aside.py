@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 
 from tools.base import ToolFailed
+from tools.process import start
 
 __all__ = ["tend_aside"]
 
@@ -20,18 +21,25 @@ async def tend_aside(home: Path, *, compact: bool) -> None:
         ToolFailed: the process ended before its work was done.
     """
     command = [sys.executable, "-P", "-s", "-X", "utf8", "-m", "tools.knowledge.aside", str(home.absolute())]
-    done = await anyio.run_process(
+    process = await start(
         [*command, *(["compact"] if compact else [])],
-        check=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         env={"PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"},
         cwd="/",
     )
-    if done.returncode != 0:
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    try:
+        assert process.stderr is not None
+        said = b"".join([chunk async for chunk in process.stderr])
+        code = await process.wait()
+    finally:
+        process.kill()
+        with anyio.CancelScope(shield=True):
+            await process.aclose()
+    if code != 0:
+        last = said.decode(errors="replace").strip().rpartition("\n")[2]
         raise ToolFailed(
-            f"Indexing {str(home)!r} ended with code {done.returncode}: {last!r}. The documents are stored.",
+            f"Indexing {str(home)!r} ended with code {code}: {last!r}. The documents are stored.",
             hint="Search finds them, slowly; the next ingestion indexes again.",
         )
 

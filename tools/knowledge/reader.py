@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 import anyio
-import anyio.abc
 import anyio.streams.buffered
 
 from tools.knowledge import KnowledgeConfig
 from tools.knowledge.formats import Skip, Unreadable
 from tools.knowledge.prepared import Prepared, PreparedChunk
+from tools.process import Process, start
 
 __all__ = ["Reader"]
 
@@ -71,7 +71,7 @@ class Reader:
 
 
 class _Process:
-    def __init__(self, process: anyio.abc.Process) -> None:
+    def __init__(self, process: Process) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self._process = process
@@ -85,9 +85,7 @@ class _Process:
         command = [sys.executable, "-P", "-s", "-X", "utf8", "-m", "tools.knowledge.worker"]
         # Nothing of our environment: a reader that is taken over finds no key in it.
         env = {"PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
-        return cls(
-            await anyio.open_process(command, stderr=subprocess.DEVNULL, env=env, cwd="/", start_new_session=True)
-        )
+        return cls(await start(command, stderr=subprocess.DEVNULL, env=env, cwd="/", start_new_session=True))
 
     async def kill(self) -> None:
         with anyio.CancelScope(shield=True):

@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import struct
-import subprocess
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -14,10 +13,10 @@ from pathlib import Path
 
 import anyio
 import numpy as np
-from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from tools.base import Failed, InvalidInput, TooLarge, Unavailable
+from tools.process import Process, start
 from tools.speech.audio import Sound, decode
 from tools.speech.respell import respell
 
@@ -134,13 +133,7 @@ def _bundled() -> tuple[Path, Path] | None:
 @asynccontextmanager
 async def _running(command: list[str], given: bytes) -> AsyncGenerator[Process]:
     """A child process that has got `given` on stdin and does not outlive the block, whatever ends it."""
-    process: Process | None = None
-    # Shielded: cancelled half-way through its start, it would run on unseen.
-    with anyio.CancelScope(shield=True):
-        process = await anyio.open_process(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-    assert process is not None
+    process = await start(command)
     try:
         if process.stdin is not None:
             # Where it ended early, its exit code says why.
