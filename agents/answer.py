@@ -6,7 +6,7 @@ Deutsch: Beantwortet eine Frage aus Ihren Dokumenten und nennt die Stellen, auf 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.kit import Language, UseCase
-from tools.base import Citation
+from tools.base import Citation, Words
 from tools.language import detect
 
 __all__ = ["Answer", "Question", "answer"]
@@ -17,7 +17,7 @@ class Question(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    question: str = Field(min_length=1, max_length=4_000, description="The question, in German or English.")
+    question: Words = Field(min_length=1, max_length=4_000, description="The question, in German or English.")
     language: Language | None = Field(
         default=None, description="Language of the answer; that of the question if not given."
     )

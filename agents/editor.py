@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.kit import Language, UseCase
 from agents.research import Finding
-from tools.base import Citation
+from tools.base import Citation, Words
 
 __all__ = ["Article", "Draft", "Section", "editor"]
 
@@ -17,7 +17,7 @@ class Draft(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    topic: str = Field(min_length=1, max_length=1_000, description="What the article is on.")
+    topic: Words = Field(min_length=1, max_length=1_000, description="What the article is on.")
     findings: list[Finding] = Field(max_length=20, description="What is known.")
     audience: str = Field(default="", max_length=300, description="Whom it is for.")
     language: Language | None = Field(

@@ -6,6 +6,7 @@ Deutsch: Schreibt einen Text in Einfache Sprache um.
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.kit import Language, UseCase
+from tools.base import Words
 
 __all__ = ["Difficult", "Plain", "plain_language"]
 
@@ -15,7 +16,7 @@ class Difficult(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: str = Field(min_length=1, max_length=100_000, description="The text.")
+    text: Words = Field(min_length=1, max_length=100_000, description="The text.")
     language: Language | None = Field(
         default=None, description="Language of the text; recognised where it is not given."
     )

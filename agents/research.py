@@ -6,7 +6,7 @@ Deutsch: Recherchiert: sammelt, was mehrere Ihrer Dokumente zu einem Thema sagen
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.kit import Language, UseCase
-from tools.base import Citation
+from tools.base import Citation, Words
 
 __all__ = ["Finding", "Findings", "Topic", "research"]
 
@@ -16,7 +16,7 @@ class Topic(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    topic: str = Field(min_length=1, max_length=1_000, description="A topic in some words, or a question.")
+    topic: Words = Field(min_length=1, max_length=1_000, description="A topic in some words, or a question.")
     language: Language | None = Field(
         default=None, description="Language of the findings; that of the topic if not given."
     )

@@ -6,6 +6,7 @@ Deutsch: Macht eine Zusammenfassung: fasst einen Text kurz in wenigen seiner eig
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.kit import Language, UseCase
+from tools.base import Words
 
 __all__ = ["Summary", "Text", "summary"]
 
@@ -15,7 +16,7 @@ class Text(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: str = Field(min_length=1, max_length=500_000, description="The text.")
+    text: Words = Field(min_length=1, max_length=500_000, description="The text.")
     sentences: int = Field(default=4, ge=1, le=30, description="How long the summary may be.")
     language: Language | None = Field(
         default=None, description="Language of the text; recognised where it is not given."

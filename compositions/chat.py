@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from agents.answer import answer
 from agents.kit import Composition, Run, UseCase, composition, from_text, readable, text_field
-from tools.base import InvalidInput
+from tools.base import InvalidInput, Words
 from tools.language import grams, stems, tokens
 from tools.language.analysis import is_function_word
 
@@ -44,7 +44,7 @@ class Message(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    message: str = Field(min_length=1, max_length=500_000, description="The message, in German or English.")
+    message: Words = Field(min_length=1, max_length=500_000, description="The message, in German or English.")
 
 
 class Reply(BaseModel):

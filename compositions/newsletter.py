@@ -10,7 +10,7 @@ from agents.kit import Language, Run, composition
 from agents.plain_language import Difficult, plain_language
 from agents.research import Topic, research
 from tools import image, speech, translation
-from tools.base import Artifact
+from tools.base import Artifact, Words
 from tools.language import detect
 
 __all__ = ["Brief", "Newsletter", "newsletter"]
@@ -25,7 +25,7 @@ class Brief(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    topic: str = Field(
+    topic: Words = Field(
         min_length=1, max_length=1_000, description="What it is on: a topic in some words, or a question."
     )
     audience: str = Field(default="", max_length=300, description="Whom it is for.")

@@ -22,6 +22,7 @@ from tools.base.errors import (
     Unavailable,
 )
 from tools.base.spending import Spending
+from tools.base.text import Words
 from tools.base.tool import SOURCE, ToolRef
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "ToolRef",
     "Unauthenticated",
     "Unavailable",
+    "Words",
     "acting_as",
     "caller_of",
 ]

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from tools.base import Artifact, ToolRef
+from tools.base import Artifact, ToolRef, Words
 
 __all__ = ["Image", "ImageConfig", "Picture", "generate"]
 
@@ -39,7 +39,7 @@ class Picture(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    prompt: str = Field(
+    prompt: Words = Field(
         min_length=1, max_length=2_000, description="What it is about; a card without `title` shows it."
     )
     title: str | None = Field(default=None, min_length=1, max_length=300, description="Headline of the card.")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
 
-from tools.base import Passages, ToolRef
+from tools.base import Passages, ToolRef, Words
 
 __all__ = [
     "Delete",
@@ -60,7 +60,7 @@ class Search(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    query: str = Field(min_length=1, max_length=4_000, description="A question or some words.")
+    query: Words = Field(min_length=1, max_length=4_000, description="A question or some words.")
     limit: int = Field(default=8, ge=1, le=50, description="How many passages to return.")
     language: Literal["de", "en"] | None = Field(
         default=None, description="Language of the query; recognised when it is not given."

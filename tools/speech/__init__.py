@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from tools.base import Artifact, ToolRef
+from tools.base import Artifact, ToolRef, Words
 
 __all__ = ["AudioFormat", "Speech", "SpeechConfig", "Spoken", "say"]
 
@@ -35,7 +35,7 @@ class Spoken(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: str = Field(
+    text: Words = Field(
         min_length=1,
         max_length=20_000,
         description="Plain text or Markdown. Numbers, dates, times, prices, abbreviations and § are written out first.",

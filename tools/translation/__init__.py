@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from tools.base import Spending, ToolRef
+from tools.base import Spending, ToolRef, Words
 
 __all__ = ["GlossaryEntry", "TranslationConfig", "TranslationRequest", "TranslationResult", "translate"]
 
@@ -32,7 +32,7 @@ class TranslationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: str = Field(min_length=1, max_length=50_000, description="Plain text or Markdown; its paragraphs are kept.")
+    text: Words = Field(min_length=1, max_length=50_000, description="Plain text or Markdown; its paragraphs are kept.")
     source: str | None = Field(
         default=None, pattern=_TAG, description="BCP 47 tag, for example 'de'; null: the model finds it."
     )
