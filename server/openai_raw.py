@@ -1,5 +1,6 @@
 """Engines as models: a request goes to an OpenAI-compatible endpoint as it came, through the gate both ways."""
 
+import logging
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RawModels"]
 
+log = logging.getLogger(__name__)
 _MOST = 64_000_000
 """Bytes of one answer."""
 
@@ -149,6 +151,7 @@ def _parsed(data: bytes, act: Act) -> dict[str, Any]:
 
 def _refused(status: int, body: bytes, act: Act) -> PartiturError:
     """What the engine says no to: the caller's fault is told as such, everything else is the engine's."""
+    log.warning("The engine %r answered %d: %r", act.name, status, body[:500])
     try:
         said = from_json(body)["error"]["message"]
     except (ValueError, KeyError, TypeError):
