@@ -23,6 +23,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(scope="module")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Web]:
     async with web(tmp_path_factory.mktemp("home"), max_body_bytes=20_000) as opened:
+        await opened.app.state.health.loaded.wait()
         yield opened
 
 
