@@ -57,7 +57,7 @@ class Show:
             case "html":
                 return self.html(result)
             case "text":
-                return plain(self.markdown(result))
+                return plain(_with_sources_named(self.markdown(result)))
 
     def json(self, result: Result[Any]) -> str:
         """The whole envelope; each artifact also has the `path` of its file."""
@@ -77,7 +77,7 @@ class Show:
             body = body.replace(f"]({artifact.uri})", f"]({self._link(artifact)})")
         words = _WORDS[detect(body)]
         parts = [body]
-        cited = [citation for citation in result.citations if not of_input(citation)]
+        cited = [one for one in _used(result.output) or result.citations if not of_input(one)]
         if any(citation.title not in body for citation in cited):
             lines = [
                 f"{number}. {words['quoted'].format(_one_line(citation.quote))} – {place(citation, words['page'])}"
@@ -124,7 +124,7 @@ class Show:
         written: list[Path] = []
         for shape in shapes:
             written.append(folder / f"{result.use_case}.{'txt' if shape == 'text' else shape}")
-            written[-1].write_text(here(result, shape) + "\n", encoding="utf-8")
+            written[-1].write_text((here(result, shape) or result.message or "") + "\n", encoding="utf-8")
         return [*written, *placed.values()]
 
 
@@ -138,8 +138,23 @@ def place(citation: Citation, page: str = "S.") -> str:
     return ", ".join(parts)
 
 
+def _used(output: object) -> list[Citation]:
+    """The quotes an output of sections rests on; the envelope also has those of its steps, which it may not use."""
+    sections = cast("list[object]", getattr(output, "sections", None) or [])
+    found = [one for section in sections for one in cast("list[Citation]", getattr(section, "sources", None) or [])]
+    return list({(one.document, one.start, one.end): one for one in found}.values())
+
+
+def _with_sources_named(markdown: str) -> str:
+    """The same with a heading above the first footnote."""
+    heading = f"## {_WORDS[detect(markdown)]['sources']}\n\n"
+    return re.sub(r"^(?=\[\^\d+\]: )", heading, markdown, count=1, flags=re.MULTILINE)
+
+
 def plain(markdown: str) -> str:
     """Markdown without its marks, for a terminal."""
+    markdown = re.sub(r"^\[\^(\d+)\]: ", r"[\1] ", markdown, flags=re.MULTILINE)
+    markdown = re.sub(r"(?<=\S)((?:\[\^\d+\])+)", lambda found: " " + found[1].replace("^", ""), markdown)
     text = re.sub(r"^#{1,6}\s+(.*)$", r"\1", markdown, flags=re.MULTILINE)
     text = re.sub(r"\*\*(.+?)\*\*", r"\1", text)
     text = re.sub(r"!?\[([^\]\n]*)\]\(([^)\n]*)\)", r"\1: \2", text)

@@ -8,7 +8,7 @@ from agents.kit.readable import from_text, text_field
 from agents.summary import Text
 from compositions.chat import Message
 from compositions.newsletter import Brief
-from tools.base import InvalidInput
+from tools.base import InvalidInput, shortened
 from tools.image import Picture
 from tools.knowledge import Search
 from tools.speech import Spoken
@@ -40,3 +40,10 @@ def test_the_message_names_the_field_and_what_came() -> None:
 
 def test_the_schema_stays_that_of_a_string() -> None:
     assert Search.model_json_schema()["properties"]["query"]["type"] == "string"
+
+
+def test_a_long_text_is_cut_after_a_whole_word() -> None:
+    assert shortened("Das  Bürgeramt\nöffnet", 30) == "Das Bürgeramt öffnet"
+    assert shortened("Das Bürgeramt, das neue, öffnet", 20) == "Das Bürgeramt, das…"
+    assert shortened("Das Bürgeramt, neu", 17) == "Das Bürgeramt…"
+    assert shortened("x" * 30, 10) == "xxxxxxxxx…"

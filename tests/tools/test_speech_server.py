@@ -91,7 +91,8 @@ async def test_a_client_hears_the_progress_and_gets_the_bytes(store: ArtifactSto
         ({"text": "hallo", "formats": ["flac"]}, "'formats.0' does not fit"),
         ({"text": "hallo", "words_per_minute": 10}, "'words_per_minute' does not fit"),
         ({"text": "hallo", "volume": 3}, "'volume' does not fit"),
-        ({"text": "*** ---"}, "There is nothing to say"),
+        ({"text": "```\nx = 1\n```"}, "There is nothing to say"),
+        ({"text": "*** ---"}, "it has no letter and no digit"),
         ({"text": "hallo", "voice": "qq"}, "Voice 'qq' is unknown"),
     ],
 )

@@ -1,3 +1,4 @@
+import io
 import os
 import re
 import subprocess
@@ -7,9 +8,11 @@ from contextlib import aclosing
 import anyio
 import numpy as np
 import pytest
+import soundfile
 from inline_snapshot import snapshot
 
 from tools.base import InvalidInput, TooLarge, Unavailable
+from tools.speech import AudioFormat
 from tools.speech.audio import Sound, encode, join
 from tools.speech.espeak import Espeak
 from tools.speech.normalise import speakable
@@ -185,3 +188,12 @@ def test_resampling_keeps_a_tone() -> None:
     error = (tone.samples - wanted)[200:-200]
     assert len(tone.samples) == 24_000
     assert 20 * np.log10(np.sqrt((error**2).mean()) / 14_142) < -70
+
+
+@pytest.mark.parametrize("kind", ["opus", "mp3"])
+def test_what_a_lossy_file_gives_back_stays_below_full_scale(kind: AudioFormat) -> None:
+    at = np.arange(48_000)
+    loud = np.where(np.sin(2 * np.pi * 220 * at / 24_000) > 0, 32_767, -32_767) * np.sin(np.pi * at / 48_000)
+    data = encode(Sound(loud.astype(np.int16), 24_000), kind, title="laut", comment="laut")
+    samples, _ = soundfile.read(io.BytesIO(data), dtype="float32")
+    assert 0.7 < float(np.abs(samples).max()) < 1.0

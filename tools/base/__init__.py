@@ -22,7 +22,7 @@ from tools.base.errors import (
     Unavailable,
 )
 from tools.base.spending import Spending
-from tools.base.text import Words
+from tools.base.text import Words, shortened
 from tools.base.tool import SOURCE, ToolRef
 
 __all__ = [
@@ -54,4 +54,5 @@ __all__ = [
     "Words",
     "acting_as",
     "caller_of",
+    "shortened",
 ]

@@ -60,6 +60,12 @@ class Image(BaseModel):
     engine: str = Field(description="'designed-card', or the name of the model that drew.")
     label: str = Field(description="What must stand beside it: a designed card, or a picture made by AI.")
 
+    def markdown(self) -> str:
+        """The picture with its alternative text, its label, and the drawing where there is one."""
+        alt_text = " ".join(self.alt_text.translate({ord("["): "(", ord("]"): ")"}).split())
+        drawing = f"\n\n[SVG]({self.svg.uri})" if self.svg else ""
+        return f"![{alt_text}]({self.png.uri})\n\n{self.label}{drawing}"
+
 
 generate = ToolRef(
     name="image.generate",

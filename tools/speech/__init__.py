@@ -9,6 +9,7 @@ from tools.base import Artifact, ToolRef, Words
 __all__ = ["AudioFormat", "Speech", "SpeechConfig", "Spoken", "say"]
 
 AudioFormat = Literal["wav", "opus", "mp3"]
+_KINDS = {"audio/wav": "WAV", "audio/ogg": "Opus", "audio/mpeg": "MP3"}
 
 
 class SpeechConfig(BaseModel):
@@ -62,6 +63,20 @@ class Speech(BaseModel):
     voice: str = Field(description="The voice that speaks.")
     engine: str = Field(description="'espeak-ng', or the name of the model that spoke.")
     spoken: str = Field(description="The words as they were given to the voice: numbers and abbreviations written out.")
+
+    def markdown(self) -> str:
+        """What it is, how long, whose voice, and a link to each file."""
+        length, voice = ("Länge", "Stimme") if self.language == "de" else ("Length", "Voice")
+        minutes, seconds = divmod(round(self.seconds), 60)
+        about = f"{length} {minutes}:{seconds:02} min · {voice} {self.voice} ({self.engine})"
+        links = "\n".join(f"- [{_KINDS.get(one.media_type, one.media_type)}]({one.uri})" for one in self.audio)
+        named = next((f"**{_inline(one.alt_text)}**\n\n" for one in self.audio), "")
+        return f"{named}{about}\n\n{links}".rstrip()
+
+
+def _inline(text: str) -> str:
+    """Text that no mark within it ends early."""
+    return " ".join(text.replace("*", "").split())
 
 
 say = ToolRef(

@@ -9,11 +9,12 @@ import httpx2
 from fastmcp import Context, FastMCP
 from fastmcp.server.auth import AuthProvider
 
-from tools.base import Artifact, ArtifactStore, Caller, InvalidInput, TimedOut, TooLarge, caller_of
+from tools.base import Artifact, ArtifactStore, Caller, InvalidInput, TimedOut, TooLarge, caller_of, shortened
 from tools.endpoint import Endpoint
 from tools.language import detect
 from tools.server import bind, tool_server
 from tools.speech import Speech, SpeechConfig, Spoken, say
+from tools.speech.markup import paragraphs as unmarked
 from tools.speech.normalise import speakable
 
 __all__ = ["build"]
@@ -117,7 +118,7 @@ class _Voices:
                     raise TooLarge(f"The text takes more than {config.max_seconds:g} s to read. Expected less.")
                 await ctx.report_progress(len(parts), steps, f"Absatz {len(parts)} von {len(paragraphs)}")
         sound = await anyio.to_thread.run_sync(partial(join, parts, pause=PAUSE))
-        title = paragraphs[0][:120]
+        title = _title(given.text)
         alt_text = f"{_LABEL[language]}: {title}"
         audio: list[Artifact] = []
         for kind in dict.fromkeys(given.formats):
@@ -134,3 +135,8 @@ class _Voices:
             engine=engine,
             spoken="\n\n".join(paragraphs),
         )
+
+
+def _title(text: str) -> str:
+    """The beginning of a text as it was written: what is spelt out for the voice is hard to read."""
+    return shortened(next((part for part in unmarked(text) if any(map(str.isalnum, part))), text), 120)
