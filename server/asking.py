@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agents.kit import Language, Result, UseCase, validated
-from server.commands import UseCases, Wish, use_cases
+from server.commands import UseCases, Wish
 
 if TYPE_CHECKING:
     from server.settings import Settings
@@ -27,9 +27,13 @@ def use_case_commands() -> UseCases:
     return group
 
 
-def listed(*, as_json: bool) -> str:
-    """The use cases, for people or for programs."""
-    found = use_cases()
+def listed(settings: "Settings", *, as_json: bool) -> str:
+    """The use cases, for people or for programs.
+
+    Raises:
+        SetupError: one of them cannot be served; the message names each problem.
+    """
+    found = asyncio.run(_checked(settings))
     if as_json:
         return json.dumps([_described(one) for one in found.values()], ensure_ascii=False, indent=2)
     width = max(map(len, found), default=0)
@@ -37,6 +41,13 @@ def listed(*, as_json: bool) -> str:
         f"{name:<{width}}  {one.description}{' Needs a language model.' if one.generative else ''}"
         for name, one in found.items()
     )
+
+
+async def _checked(settings: "Settings") -> Mapping[str, UseCase[Any, Any]]:
+    from server.house import open_house
+
+    async with open_house(settings) as house:
+        return house.catalog.use_cases
 
 
 def _described(use_case: UseCase[Any, Any]) -> dict[str, object]:

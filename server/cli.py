@@ -97,11 +97,12 @@ def run() -> None:
 
 @partitur.command("list")
 @_format
-def list_(shape: str) -> None:
+@click.pass_obj
+def list_(given: Globals, shape: str) -> None:
     """List the use cases."""
     from server.asking import listed
 
-    click.echo(listed(as_json=shape == "json"))
+    click.echo(listed(given.settings(), as_json=shape == "json"))
 
 
 @partitur.command(short_help="Serve every use case over HTTP and MCP.")

@@ -50,7 +50,8 @@ def use_cases() -> dict[str, UseCase[Any, Any]]:
     if problems:
         lines = "\n".join(f"  - {problem}" for problem in problems)
         raise SetupError(f"Some use cases cannot be found:\n{lines}", hint="Mend each of them, then start again.")
-    return {one.use_case.name: one.use_case for one in sorted(found, key=lambda one: one.use_case.name)}
+    offered = sorted((one for one in found if not one.hidden), key=lambda one: one.use_case.name)
+    return {one.use_case.name: one.use_case for one in offered}
 
 
 class UseCases(click.Group):
