@@ -83,7 +83,7 @@ server printed a key.</p>
 <h2>Ask over the OpenAI interface</h2>
 <pre tabindex="0">curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\
   -d '{"model": "summary", "messages": [{"role": "user", "content": "…"}]}' \\
-  http://127.0.0.1:8642/v1/chat/completions</pre>
+  {base}/v1/chat/completions</pre>
 <h2>Use cases of this installation</h2>
 <form><p><label for="key">API key (it stays in this page)</label><br>
 <input id="key" name="key" type="password" autocomplete="off" required> <button>Show the use cases</button></p></form>
@@ -95,6 +95,7 @@ server printed a key.</p>
 async def docs_page(request: Request) -> HTMLResponse:
     """The page: self-contained, the same for everybody, without a word about this installation."""
     page, policy = _made()
+    page = page.replace("{base}", escape(str(request.base_url).rstrip("/")))
     return HTMLResponse(page, headers={"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"})
 
 

@@ -5,8 +5,10 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from tools.base import SetupError
@@ -98,6 +100,17 @@ class Settings(BaseSettings):
         """Absolute from the start: child processes work in folders of their own."""
         return path.absolute() if path else None
 
+    @field_validator("model_url", "embedding_url", "speech_url", "transcription_url", "image_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        """A web address, or none: told at the start, not by the first request."""
+        if not url or _is_web_address(url):
+            return url or None
+        shown = f"{url[:80]!r}" if "@" not in url else "what was given"  # it may hold a password
+        raise PydanticCustomError(
+            "no_url", "{shown} is no web address, expected for example 'http://localhost:8000/v1'", {"shown": shown}
+        )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -108,6 +121,21 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def _is_web_address(url: str) -> bool:
+    """Whether `url` is whole: http or https, a host, and a port that can be one."""
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and url.isprintable()
+            and " " not in url
+        )
+    except ValueError:
+        return False
 
 
 def unknown_variables() -> list[str]:
