@@ -81,7 +81,8 @@ class InvalidInput(PartiturError):
         got = repr(first["input"])
         got = got if len(got) <= 80 else f"{got[:77]}…"
         names = ", ".join(repr(name) for name in model.model_fields)
-        return cls(f"{where!r} does not fit: {first['msg']}; got {got}.{also} Expected the fields {names}.")
+        said = first["msg"].removeprefix("Value error, ")
+        return cls(f"{where!r} does not fit: {said}; got {got}.{also} Expected the fields {names}.")
 
 
 class TooLarge(InvalidInput):
