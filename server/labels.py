@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from tools.language import Language
+from tools.language.calendar import MONTHS
 
 __all__ = ["LABELS", "spoken_date"]
 
@@ -63,39 +64,8 @@ LABELS: Final[Mapping[Language, Mapping[str, str]]] = {
     },
 }
 
-_MONTHS: Final = {
-    "de": [
-        "Januar",
-        "Februar",
-        "März",
-        "April",
-        "Mai",
-        "Juni",
-        "Juli",
-        "August",
-        "September",
-        "Oktober",
-        "November",
-        "Dezember",
-    ],
-    "en": [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
-}
-
 
 def spoken_date(moment: datetime, language: Language) -> str:
     """For example '3. März 2027' or '3 March 2027'."""
-    month = _MONTHS[language][moment.month - 1]
+    month = MONTHS[language][moment.month - 1]
     return f"{moment.day}{'.' if language == 'de' else ''} {month} {moment.year}"

@@ -18,6 +18,10 @@ _STOPS = re.compile(r"""[.!?…:;,]["'»«“”‘’)\]*_]*$""")
 _ITEM = re.compile(r"[-*+•–·▪◦](?: \[[ xX]\])?|\(?(?:\d{1,3}|[a-z])[.)]")
 _HEADING = 120
 """Code points; a line without an end mark that is longer is prose."""
+_MARK = 200
+"""Code points before a sentence that are looked at for the mark of a heading or an item."""
+_ABOVE = 1000
+"""Code points of the head of a table that its rows carry with them."""
 _RULE = re.compile(r"[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\||\n|$)")
 _DIGIT = re.compile(r"\d")
 _ASKS = re.compile(r"""\?["'»«“”‘’)\]*_]*$""")
@@ -75,10 +79,12 @@ def pool(passages: Sequence[Passage], language: Language) -> list[Sentence]:
     taken: dict[str, list[tuple[int, int]]] = {}
     said: set[tuple[str, ...]] = set()
     for source, passage in enumerate(passages):
-        head, last = "", 0
+        head, last, line, before = "", 0, 0, 0
         for order, span in enumerate(sentences(passage.text, language)):
             text = passage.text[span.start : span.end]
-            form = _form(passage.text, span)
+            line = passage.text.rfind("\n", before, span.start) + 1 or line
+            before = span.start
+            form = _form(passage.text, span, line)
             if form != "row":
                 head = ""
             elif not head or "\n\n" in passage.text[last : span.start]:
@@ -94,7 +100,7 @@ def pool(passages: Sequence[Passage], language: Language) -> list[Sentence]:
                 continue
             said.add(words)
             places.insert(at, (start, end))
-            above = " ".join(part for part in (passage.title, passage.heading, head) if part and part != text)
+            above = " ".join(part for part in (passage.title, passage.heading, head[:_ABOVE]) if part and part != text)
             found.append(Sentence(passage, source, span, order, text, form, above))
     return found
 
@@ -113,9 +119,9 @@ def _is_head(text: str, span: Span) -> bool:
     )
 
 
-def _form(text: str, span: Span) -> Form:
-    line = text.rfind("\n", 0, span.start) + 1
-    mark = text[line : span.start].strip()
+def _form(text: str, span: Span, line: int) -> Form:
+    """`line` is where the line begins that the sentence begins in."""
+    mark = text[line : min(span.start, line + _MARK)].strip()
     if mark.startswith("|") or " | " in text[span.start : span.end]:
         return "row"
     if mark.startswith(("#", "==")):

@@ -1,6 +1,7 @@
 """Finds the sentences that speak of what a property of a schema says about itself, and the value that stands by it."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -71,14 +72,14 @@ def nearest(found: Sequence[Value], text: str, said: Sequence[str], language: La
     """`found` with the values first that have the unit a property names, and stand by its words."""
     named = {word for words in said for word in tokens(words)}
     units = {_UNIT_OF[word] for word in named if word in _UNIT_OF}
-    places = [
-        word.start()
-        for word in re.finditer(r"\w+", text)
-        if any(mentions(name, word.group(), language) for name in named)
-    ]
+    words = [(word.group(), word.start()) for word in re.finditer(r"\w+", text)]
+    meant = {word for word in {word for word, _ in words} if any(mentions(name, word, language) for name in named)}
+    places = [place for word, place in words if word in meant]
 
     def distance(value: Value) -> tuple[bool, int]:
         has_unit = any(_UNITS[unit].match(text, value.end) for unit in units)
-        return not has_unit, min((abs(value.start - place) for place in places), default=value.start)
+        at = bisect_left(places, value.start)
+        near = [abs(value.start - place) for place in places[max(0, at - 1) : at + 1]]
+        return not has_unit, min(near, default=value.start)
 
     return sorted(found, key=distance)

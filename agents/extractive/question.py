@@ -26,7 +26,7 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _MONEY = re.compile(
-    r"\d[\d.,]*\s?(?:(?:mio|mrd|million|milliarde|tausend)(?:en|n)?\.?\s)?(?:€|euro?\b|eur\b|cent\b|\$|£|dollars?\b)"
+    r"\d[.,]*\s?(?:(?:mio|mrd|million|milliarde|tausend)(?:en|n)?\.?\s)?(?:€|euro?\b|eur\b|cent\b|\$|£|dollars?\b)"
     r"|[€$£]\s?\d"
     r"|kostenlos|gebührenfrei|unentgeltlich|free of charge|no charge",
     re.IGNORECASE,
@@ -34,9 +34,11 @@ _MONEY = re.compile(
 # A capital inside a sentence; in German every noun has one, so this says little, and weighs little.
 _CAPITAL = re.compile(r"(?<=[\wäöüß,;] )[„\"»(]?([A-ZÄÖÜ][\w-]+)")
 
+# Atomic groups: what follows is looked for after the first "was" alone, not after each.
 _ASKS: dict[Language, dict[Kind, str]] = {
     "de": {
-        "money": r"\b(?:was|wie ?viel|wie ?hoch)\b.*\b(?:(?:ge)?kostete?n?|kosten|gebühr\w*|preis\w*|euro|zahlen|bezahlen|geld)\b"
+        "money": r"\A(?>.*?\b(?:was|wie ?viel|wie ?hoch)\b)"
+        r".*\b(?:(?:ge)?kostete?n?|kosten|gebühr\w*|preis\w*|euro|zahlen|bezahlen|geld)\b"
         r"|\bwie teuer\b",
         "number": r"\bwie ?viele?\b|\bwie (?:hoch|lange?|groß|gross|alt|weit|oft|schwer|breit|tief|schnell)\b"
         r"|\bwelche[rn]? (?:prozent\w*|anteil|anzahl|menge|höhe|temperatur)\b",
@@ -47,7 +49,7 @@ _ASKS: dict[Language, dict[Kind, str]] = {
         r"|\bwelche[mnrs]? (?:stadt|land|ort|region|staat|kontinent|straße|strasse|gebäude)\b",
     },
     "en": {
-        "money": r"\bhow much\b.*\b(?:cost|costs|pay|fee|price|charge|money)\b|\bwhat\b.*\b(?:fee|price|cost)\b",
+        "money": r"\A(?>.*?\bhow much\b).*\b(?:cost|costs|pay|fee|price|charge|money)\b|\A(?>.*?\bwhat\b).*\b(?:fee|price|cost)\b",
         "number": r"\bhow (?:many|much|long|old|large|far|often|big|high|tall|fast|deep)\b"
         r"|\b(?:what|which) (?:percent\w*|number|amount|temperature)\b",
         "date": r"\bwhen\b|\b(?:what|which) (?:year|day|month|date|century|decade|time)\b",

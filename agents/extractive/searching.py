@@ -10,11 +10,9 @@ from pydantic_ai.tools import ToolDefinition
 
 from agents.extractive import schema as shape
 from agents.extractive.schema import Schema
+from tools.base import SOURCE
 
-__all__ = ["SOURCE", "searches"]
-
-SOURCE = "partitur/source"
-"""Key in a tool's metadata: true where its result is material that may be quoted."""
+__all__ = ["searches"]
 
 
 def searches(tools: Sequence[ToolDefinition], query: str, parameters: Mapping[str, JsonValue]) -> list[ToolCallPart]:

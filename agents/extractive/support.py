@@ -37,6 +37,9 @@ _NEWS = "neu neue neuen neuer neues ändert ändern new news changes change"
 _ASKING = frozenset((*_MEASURES.split(), *_NEWS.split()))
 _COSTS = frozenset("kostet kosten kostete gekostet cost costs zahlen zahle bezahlen pay".split())
 
+_MOST = 200
+"""Words of a query that are looked for: each of them is compared with each word of the texts."""
+
 Terms = tuple[frozenset[str], frozenset[str]]
 """Stems and words of a text."""
 
@@ -89,7 +92,7 @@ def _topic(words: Mapping[str, str], sentences: Sequence[Sentence], language: La
 
 def topic_words(query: str, language: Language) -> dict[str, str]:
     """The words of a query that say what it is about, with their stems; all of them where none does."""
-    words = list(dict.fromkeys(tokens(query)))
+    words = list(dict.fromkeys(tokens(query)))[:_MOST]
     content = [word for word in words if not is_function_word(word, language) and word not in _ASKING]
     return {word: stems(word, language)[0] for word in content or words}
 

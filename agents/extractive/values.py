@@ -1,8 +1,11 @@
 """Reads numbers, dates, times, addresses and yes or no out of a quoted sentence, as German and English write them."""
 
+import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import date
+from itertools import accumulate
 from typing import NamedTuple
 
 from tools.language import Language, tokens
@@ -83,7 +86,7 @@ _REFERENCE = re.compile(
     r"(?:§{1,2}|\b(?:abs(?:atz)?|nr|nummer|art(?:ikel)?|satz|seite|section|article|page|no|zimmer|raum|room)\b\.?)\s?$",
     re.IGNORECASE,
 )
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _LINK = re.compile(r"https?://[^\s<>()\[\]\"']+[^\s<>()\[\]\"'.,;:!?]")
 _DENIAL = frozenset(
     [
@@ -116,17 +119,17 @@ def read(form: str, sentence: str, language: Language) -> Iterator[Value]:
     """
     match form:
         case "number":
-            yield from sorted(_numbers(sentence, language), key=lambda found: found.start)
+            yield from sorted(_numbers(sentence, language), key=_start)
         case "date":
-            yield from sorted(_dates(sentence), key=lambda found: found.start)
+            yield from sorted(_dates(sentence), key=_start)
         case "time":
             yield from _times(sentence)
         case "date-time":
+            hours = list(_times(sentence))
             for day in _dates(sentence):
-                for hour in _times(sentence):
-                    if hour.start >= day.end:
-                        yield Value(f"{day.value}T{hour.value}", day.start, hour.end)
-                        break
+                at = bisect_left(hours, day.end, key=_start)
+                if at < len(hours):
+                    yield Value(f"{day.value}T{hours[at].value}", day.start, hours[at].end)
         case "email" | "uri":
             pattern = _EMAIL if form == "email" else _LINK
             for found in pattern.finditer(sentence):
@@ -143,6 +146,10 @@ def denies(sentence: str) -> bool:
 def is_month(word: str) -> bool:
     """Whether a word, case folded, names a month in German or English."""
     return word in _MONTHS
+
+
+def _start(value: Value) -> int:
+    return value.start
 
 
 def _dates(sentence: str) -> Iterator[Value]:
@@ -170,17 +177,21 @@ def _times(sentence: str) -> Iterator[Value]:
 
 
 def _numbers(sentence: str, language: Language) -> Iterator[Value]:
-    busy = [(found.start, found.end) for found in (*_dates(sentence), *_times(sentence))]
+    busy = sorted((found.start, found.end) for found in (*_dates(sentence), *_times(sentence)))
+    reached = list(accumulate((end for _, end in busy), max))
     for found in _NUMBERS[language].finditer(sentence):
         start, end = found.span()
-        if any(start < other_end and other_start < end for other_start, other_end in busy):
-            continue
+        before = bisect_left(busy, (end, 0))
+        if before and reached[before - 1] > start:
+            continue  # a part of a date or a time
         if _REFERENCE.search(sentence, max(0, start - 12), start):
             continue
         digits = re.sub(r"[\s  ]", "", found.group()).replace("−", "-")
         digits = digits.replace(".", "").replace(",", ".") if language == "de" else digits.replace(",", "")
         scale = _SCALE.match(sentence, end)
         factor = _TIMES_TEN[scale.group(1).casefold()] if scale else 1
-        yield Value(round(float(digits) * factor, 9), start, scale.end() if scale else end)
+        value = float(digits) * factor
+        if math.isfinite(value):
+            yield Value(round(value, 9), start, scale.end() if scale else end)
     for found in _WORD_NUMBER.finditer(sentence):
         yield Value(float(_WORDS[found.group().casefold()]), found.start(), found.end())

@@ -3,6 +3,7 @@
 import re
 import threading
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal, Protocol, cast
 
@@ -11,7 +12,10 @@ __all__ = ["Language", "detect", "grams", "is_function_word", "stems", "tokens"]
 Language = Literal["de", "en"]
 
 _WORD = re.compile(r"[^\W_]+")
+_ACCENTS = re.compile(r"[^\w\s]{32}")
 _GRAM = 4
+_LONGEST = 100
+"""Letters; no word is longer, so that what is longer has no stem and is not worth keeping."""
 _SNOWBALL: dict[Language, str] = {"de": "german", "en": "english"}
 
 # Short words that are frequent in one language and rare or absent in the other ("in", "so", "was", "die" say nothing).
@@ -59,20 +63,21 @@ def tokens(text: str) -> list[str]:
     """The words and numbers of `text` in order: NFC, case folded (ß becomes ss), umlauts kept."""
     folded = text.casefold()
     if not unicodedata.is_normalized("NFC", folded):
-        folded = unicodedata.normalize("NFC", folded)
+        # A run of accents is sorted in quadratic time; a blank in it parts no word.
+        folded = unicodedata.normalize("NFC", _ACCENTS.sub(r"\g<0> ", folded))
     return _WORD.findall(folded)
 
 
 def stems(text: str, language: Language) -> list[str]:
     """The Snowball stems of all words of `text` in order; stop words stay, or short questions would become empty."""
-    return [_stem(word, language) for word in tokens(text)]
+    return [_stem(word, language) if len(word) <= _LONGEST else word for word in tokens(text)]
 
 
 def grams(text: str) -> list[str]:
     """The character 4-grams of each word with its edges marked (`_wort_`); a shorter word is one gram."""
     found: list[str] = []
     for word in tokens(text):
-        found.extend(_grams(word))
+        found.extend(_grams(word) if len(word) <= _LONGEST else _cut(word))
     return found
 
 
@@ -98,5 +103,9 @@ def _stem(word: str, language: Language) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def _grams(word: str) -> tuple[str, ...]:
+    return tuple(_cut(word))
+
+
+def _cut(word: str) -> Iterator[str]:
     marked = f"_{word}_"
-    return tuple(marked[at : at + _GRAM] for at in range(max(1, len(marked) - _GRAM + 1)))
+    return (marked[at : at + _GRAM] for at in range(max(1, len(marked) - _GRAM + 1)))

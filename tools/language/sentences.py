@@ -63,7 +63,8 @@ _MARK = re.compile(
     re.VERBOSE,
 )
 _RULE = re.compile(r"[ \t|:=\-*_+]*")
-_STOP = re.compile(r"""(?P<stop>[.!?…]+)(?P<close>["'»«“”‘’)\]*_]*)(?=\s)(?P<gap>\s+)""")
+# The look back lets a run of stops be tried once only, not from each of its characters.
+_STOP = re.compile(r"""(?<![.!?…])(?P<stop>[.!?…]+)(?P<close>["'»«“”‘’)\]*_]*)(?=\s)(?P<gap>\s+)""")
 _WORD_BEFORE = re.compile(r"[^\W_]+(?:[.,][^\W_]+)*$")
 _WORD_AFTER = re.compile(r"[^\W_]+")
 _OPENING = "\"'„“‚‘»«”(*_[–—- "
@@ -198,8 +199,9 @@ def _trim(text: str, start: int, end: int) -> Span | None:
         start += 1
     while end > start and (text[end - 1].isspace() or text[end - 1] in "|#"):
         end -= 1
-    while end - start > 1 and text.startswith("==", end - 2) and text.rfind("\n", 0, end) < start:
-        end -= 2
+    if text.startswith("==", end - 2) and text.find("\n", start, end) < 0:
+        while end - start > 1 and text.startswith("==", end - 2):
+            end -= 2
     for mark in ("**", "__", "*"):
         size = len(mark)
         inner = text[start + size : end - size]

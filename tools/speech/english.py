@@ -2,38 +2,16 @@
 
 import re
 
+from tools.language.calendar import MONTHS, WEEKDAYS
 from tools.speech.numbers import digits_en, number_en, ordinal_en, year_en
-from tools.speech.rule import apply, rule
+from tools.speech.rule import apply, at_end, rule
 
 __all__ = ["english"]
 
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
+_MONTHS = MONTHS["en"]
 _MONTH = rf"(?:(?:{'|'.join(_MONTHS)})\b|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)\b\.?)"
 _SHORT = {month[:3]: month for month in _MONTHS} | {"Sept": "September"}
-_DAYS = {
-    "Mon": "Monday",
-    "Tue": "Tuesday",
-    "Tues": "Tuesday",
-    "Wed": "Wednesday",
-    "Thu": "Thursday",
-    "Thurs": "Thursday",
-    "Fri": "Friday",
-    "Sat": "Saturday",
-    "Sun": "Sunday",
-}
+_DAYS = {day[:3]: day for day in WEEKDAYS["en"]} | {"Tues": "Tuesday", "Thurs": "Thursday"}
 _DAY = "|".join(sorted(_DAYS, key=len, reverse=True))
 _ABBREVIATIONS = {
     r"e\.\s?g\.": "for example",
@@ -71,6 +49,7 @@ _ABBREVIATIONS = {
 }
 _ABBREVIATION = re.compile(r"(?<![\w.])(?:" + "|".join(f"({short})" for short in _ABBREVIATIONS) + r")(?!\w)")
 _LONG = list(_ABBREVIATIONS.values())
+_SENTENCE = re.compile(r"\s+[A-Z]")
 _UNITS = {
     "km/h": ("kilometre per hour", "kilometres per hour"),
     "mph": ("mile per hour", "miles per hour"),
@@ -135,7 +114,7 @@ def _month(name: str) -> str:
 def _date(day: str, month: str, year: str | None, match: re.Match[str]) -> str:
     if not 1 <= int(day) <= 31:
         return match[0]
-    article = "" if match.string[: match.start()].lower().endswith("the ") else "the "
+    article = "" if match.string[max(0, match.start() - 4) : match.start()].lower().endswith("the ") else "the "
     return f"{article}{ordinal_en(int(day))} of {month}" + (f" {year_en(int(year))}" if year else "")
 
 
@@ -154,7 +133,7 @@ def _clock(match: re.Match[str]) -> str:
     hour = number_en(int(match["hour"]))
     half = " ".join((match["half"] or "").replace(".", "").lower().strip())
     if half:
-        stop = "." if match[0].endswith(".") and re.match(r"\s+[A-Z]|\s*$", match.string[match.end() :]) else ""
+        stop = "." if match[0].endswith(".") and (at_end(match) or _SENTENCE.match(match.string, match.end())) else ""
         return f"{hour}{f' {_minutes(minute)}' if minute else ''} {half}{stop}"
     return (
         f"{hour} {_minutes(minute)}"
@@ -204,7 +183,7 @@ def _address(match: re.Match[str]) -> str:
 
 def _abbreviation(match: re.Match[str]) -> str:
     long = _LONG[(match.lastindex or 1) - 1]
-    return f"{long}." if not match.string[match.end() :].strip() and match[0].endswith(".") else long
+    return f"{long}." if at_end(match) and match[0].endswith(".") else long
 
 
 def _unit(match: re.Match[str]) -> str:
@@ -214,7 +193,7 @@ def _unit(match: re.Match[str]) -> str:
 
 def _plain(match: re.Match[str]) -> str:
     text = match[0]
-    before = match.string[: match.start()].rstrip().lower()
+    before = match.string[max(0, match.start() - 24) : match.start()].rstrip().lower()
     yearly = before.endswith(
         (" in", "since", "until", "from", "by", "year", "of", "to", "and", *map(str.lower, _MONTHS))
     )

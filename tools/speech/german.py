@@ -23,7 +23,7 @@ from tools.speech.german_words import (
     WEAK_N,
 )
 from tools.speech.numbers import digits_de, number_de, ordinal_de, year_de
-from tools.speech.rule import apply, rule
+from tools.speech.rule import apply, at_end, rule
 
 __all__ = ["german"]
 
@@ -76,7 +76,7 @@ def _date(match: re.Match[str]) -> str:
     year = match.groupdict().get("year")
     said = f"{ordinal_de(day, _ending(match))} {MONTHS[month - 1]}"
     if not year:
-        return said if match.string[match.end() :].strip() else f"{said}."
+        return f"{said}." if at_end(match) else said
     value = int(year)
     return f"{said} {year_de(value if len(year) == 4 else value + (2000 if value < 70 else 1900))}"
 
@@ -148,9 +148,8 @@ def _address(match: re.Match[str]) -> str:
 
 def _abbreviation(match: re.Match[str]) -> str:
     long = _LONG[(match.lastindex or 1) - 1]
-    rest = match.string[match.end() :]
     # The abbreviation's full stop also ended the sentence where nothing follows.
-    return f"{long}." if not rest.strip() and match[0].endswith(".") else long
+    return f"{long}." if at_end(match) and match[0].endswith(".") else long
 
 
 def _ordinal(match: re.Match[str]) -> str:

@@ -2,6 +2,8 @@
 
 import re
 
+from tools.language import calendar
+
 __all__ = [
     "ABBREVIATIONS",
     "CURRENCIES",
@@ -23,32 +25,11 @@ __all__ = [
     "WEAK_N",
 ]
 
-MONTHS = [
-    "Januar",
-    "Februar",
-    "März",
-    "April",
-    "Mai",
-    "Juni",
-    "Juli",
-    "August",
-    "September",
-    "Oktober",
-    "November",
-    "Dezember",
-]
+MONTHS = calendar.MONTHS["de"]
 MONTH = rf"(?:(?:{'|'.join(MONTHS)}|Jänner)\b|(?:Jan|Feb|Mär|Apr|Jun|Jul|Aug|Sept|Sep|Okt|Nov|Dez)\b\.?)"
 SHORT_MONTHS = {month[:3]: month for month in MONTHS} | {"Sept": "September"}
-DAYS = "Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Samstag|Sonnabend|Sonntag"
-SHORT_DAYS = {
-    "Mo": "Montag",
-    "Di": "Dienstag",
-    "Mi": "Mittwoch",
-    "Do": "Donnerstag",
-    "Fr": "Freitag",
-    "Sa": "Samstag",
-    "So": "Sonntag",
-}
+DAYS = "|".join((*calendar.WEEKDAYS["de"], "Sonnabend"))
+SHORT_DAYS = {day[:2]: day for day in calendar.WEEKDAYS["de"]}
 SHORT_DAY = "|".join(SHORT_DAYS)
 DASH = r"\s?[–—−-]\s?|\s+bis\s+"
 
@@ -155,7 +136,8 @@ UNITS = {
     "Min.": "Minuten",
 }
 UNIT = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
-NUMBER = r"(?:\d{1,3}(?:[.\u202f ]\d{3})+(?!\d)(?:,\d+)?|\d+(?:,\d+)?)"
+# No more than 20 groups: a page full of them would be read on from each.
+NUMBER = r"(?:\d{1,3}(?:[.\u202f ]\d{3}){1,20}(?!\d)(?:,\d+)?|\d+(?:,\d+)?)"
 CURRENCIES = {
     "€": ("Euro", "Cent"),
     "EUR": ("Euro", "Cent"),

@@ -16,7 +16,7 @@ _FOOTNOTE = re.compile(r"\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]|\[\^[^\[\]\s]{1
 _STRONG = re.compile(r"(?<![\w*_~])(\*{1,3}|_{2,3}|~~)(?=\S)([^*_~\n]{1,1000}?)(?<=\S)\1")
 _UNDERLINE = re.compile(r"(?<!\w)_(?=\S)([^_\n]{1,1000}?)(?<=\S)_(?!\w)")
 _CODE = re.compile(r"`{1,3}([^`\n]{1,1000})`{1,3}")
-_HEADING = re.compile(r"^[ ]{0,3}#{1,6}[ \t]+(.*?)[ \t#]*$")
+_HEADING = re.compile(r"^[ ]{0,3}#{1,6}[ \t]+")
 _SETEXT = re.compile(r"^[ ]{0,3}(?:=+|-{2,})[ \t]*$")
 _RULE = re.compile(r"^[ ]{0,3}(?:[-*_][ \t]*){3,}$")
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•‣▪]|\d{1,3}[.)](?=[ \t]+\S))[ \t]+(?:\[[ xX]\][ \t]+)?")
@@ -24,7 +24,8 @@ _QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?)+")
 _TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?:[A-Za-z_][\w-]*:[^\n]*\n|[ \t-][^\n]*\n)*---[ \t]*(?:\n|\Z)")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_SPACES = re.compile(r"[ \t\u00a0\u2000-\u200a\u202f\u205f\u3000]+")
+_BLANKS = re.compile(r"[ \t]{2,}")
+_SPACES = re.compile(r"[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _ENDS = (".", "!", "?", ":", ";", "…", ",")
 
 
@@ -50,7 +51,8 @@ def paragraphs(text: str) -> list[str]:
             current.clear()
 
     for raw in text.split("\n"):
-        line = _QUOTE.sub("", raw).strip()
+        # Blanks are closed first: some patterns try each of a long run of them.
+        line = _BLANKS.sub(" ", _QUOTE.sub("", raw)).strip()
         if "|" in line and _TABLE_RULE.match(line):
             continue
         if not line or _RULE.match(line) or _SETEXT.match(line):
@@ -60,7 +62,7 @@ def paragraphs(text: str) -> list[str]:
             listing = False
         elif heading := _HEADING.match(line):
             close()
-            found.append(_sentence(_inline(heading[1])))
+            found.append(_sentence(_inline(line[heading.end() :].rstrip(" \t#"))))
             listing = False
         elif line.startswith("|") or line.count("|") >= 2:
             finish()

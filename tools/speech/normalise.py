@@ -19,10 +19,10 @@ _EMOJI = re.compile("[\U0001f000-\U0001faff\u2190-\u21ff\u2300-\u27bf\u2b00-\u2b
 
 def speakable(text: str, language: Literal["de", "en"]) -> list[str]:
     """The words of `text`, one string a paragraph; empty where there is nothing to say."""
-    # Composed letters (NFC), so that 'ü' is one letter to the voice and to the rules.
-    text = unicodedata.normalize("NFC", text)
     # No word is that long; without its breaks, hostile text would keep the patterns busy for minutes.
-    found = paragraphs(_ENDLESS.sub(r"\g<0> ", text))
+    text = _ENDLESS.sub(r"\g<0> ", text)
+    # Composed letters (NFC), so that 'ü' is one letter to the voice and to the rules.
+    found = paragraphs(unicodedata.normalize("NFC", text))
     said = (_tidy((german if language == "de" else english)(_prepare(part))) for part in found)
     return [part for part in said if any(char.isalnum() for char in part)]
 
@@ -32,7 +32,7 @@ def _prepare(text: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    text = _LEFT_OVER.sub(" ", _EMOJI.sub(" ", text))
+    text = re.sub(r"\s+", " ", _LEFT_OVER.sub(" ", _EMOJI.sub(" ", text)))
     text = _DASH.sub(", ", text).replace("–", " ").replace("…", "...")
     text = re.sub(r"\s+", " ", text)
     text = re.sub(r"\s+([,.;:!?)])", r"\1", text)

@@ -8,7 +8,8 @@ _TENS = "zwanzig|dreißig|vierzig|fünfzig|sechzig|siebzig|achtzig|neunzig"
 _TEENS = "zehn|elf|zwölf|dreizehn|vierzehn|fünfzehn|sechzehn|siebzehn|achtzehn|neunzehn"
 _ONES = "null|eins|ein|zwei|drei|vier|fünf|sechs|sieben|acht|neun|erst|dritt|siebt"
 _PIECE = re.compile(rf"{_TEENS}|{_TENS}|{_ONES}|hundert|tausend|und", re.IGNORECASE)
-_NUMBER = re.compile(rf"\b(?:{_PIECE.pattern})+(?P<tail>jährig\w*|(?:s?t)?e?[rnsm]?)\b", re.IGNORECASE)
+# Possessive: "dreizehn" is also "drei" and "zehn", and a long row of them would be cut in every way there is.
+_NUMBER = re.compile(rf"\b(?:{_PIECE.pattern})++(?P<tail>jährig\w*|(?:s?t)?e?[rnsm]?)\b", re.IGNORECASE)
 
 
 def respell(text: str, *, voice: str) -> str:

@@ -4,7 +4,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Rule", "apply", "rule"]
+__all__ = ["Rule", "apply", "at_end", "rule"]
+
+_REST = re.compile(r"\s*\Z")
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,11 @@ def rule(pattern: str | re.Pattern[str], words: Callable[[re.Match[str]], str] |
         fixed = words
         return Rule(re.compile(pattern), lambda _: fixed)
     return Rule(re.compile(pattern), words)
+
+
+def at_end(match: re.Match[str]) -> bool:
+    """Whether nothing but white space follows a match."""
+    return _REST.match(match.string, match.end()) is not None
 
 
 def apply(rules: Sequence[Rule], text: str) -> str:
