@@ -16,7 +16,7 @@ from agents.extractive.support import coverage
 from agents.extractive.terms import mentions
 from agents.extractive.topic import Topic
 from tools.base import Citation
-from tools.language import Language
+from tools.language import Language, detect
 
 __all__ = ["SHORT", "Mark", "Quoter"]
 
@@ -36,10 +36,14 @@ _ROOM = 200
 _OPENS = 0.3
 _OPENING = 250
 """Code points after which a place in a document is worth half as much to a lead."""
-_SAME = 0.75
+_SAME = 0.65
 """Likeness above which two sentences say the same."""
-_ON_TOPIC, _NEARLY, _FEW = 0.42, 0.36, 3
+_ON_TOPIC, _NEARLY, _FEW = 0.4, 0.2, 3
 """A document joins a list where it fits this well beside the best one; the first few where they nearly do."""
+_COVERS, _SIDE = 0.7, 0.3
+"""A side of a topic is covered by a document that is about it this much beside the best one, which must be this much."""
+_PART = 2
+"""Sentences that a part of a document has at least, to be a section by itself."""
 _CUT = re.compile(r"\s[–—-]\s|[:;,]\s")
 
 
@@ -61,6 +65,7 @@ class Quoter:
         self._used: set[int] = set()
         self._values: set[tuple[int, int, int]] = set()
         self._headings: set[tuple[str, int]] = set()
+        self._parts: list[list[int]] = []
 
     def mark(self) -> Mark:
         return len(self.citations), frozenset(self._used), frozenset(self._values), frozenset(self._headings)
@@ -80,9 +85,12 @@ class Quoter:
 
     def text(self, scope: Sequence[int], *, longest: int, about: str = "") -> str:
         """Quotes joined to a text of at most `longest` code points; empty where nothing fits."""
+        limited = longest < _LIMITED
+        if limited and self._reads_on and self._query and len(scope) == len(self.sentences):
+            # Title and lead of an article are those of the document that fits best.
+            scope = self._foremost
         if longest <= SHORT:
             return self._short(scope, longest)
-        limited = longest < _LIMITED
         chosen = self._choose(
             scope, longest, about, count=min(max(1, longest // _ROOM), self.parameters.sentences) if limited else 0
         )
@@ -117,10 +125,54 @@ class Quoter:
             groups = list(by_heading.values())
         if not self._query or not groups:
             return groups
+        fitting = self._fitting(groups)
+        return self._parted(fitting) if len(by_document) > 1 else fitting
+
+    def _fitting(self, groups: Sequence[list[int]]) -> list[list[int]]:
+        """The groups that fit the query beside the best one, the best first; the best of each side of it early."""
         fit = [self._topic.fit(group) for group in groups]
         order = sorted(range(len(groups)), key=lambda at: (-fit[at], at))
         least = [_ON_TOPIC if place >= _FEW else _NEARLY for place in range(len(groups))]
-        return [groups[at] for place, at in enumerate(order) if fit[at] >= least[place] * fit[order[0]]]
+        kept = [at for place, at in enumerate(order) if fit[at] >= least[place] * fit[order[0]]]
+        spoken = [at for at in kept if self._speaks(groups[at])]
+        kept = spoken or kept
+        sides = np.array([self._topic.sides(groups[at]) for at in kept])
+        for place, at in enumerate(np.argsort(-sides.max(axis=0))):
+            best = int(np.argmax(sides[:, at]))
+            covered = sides[: place + 1, at].max() >= _COVERS * sides[best, at]
+            if best > place > 0 and not covered and sides[best, at] >= _SIDE:
+                kept.insert(place, kept.pop(best))
+                sides = np.insert(np.delete(sides, best, axis=0), place, sides[best], axis=0)
+        return [groups[at] for at in kept]
+
+    def _speaks(self, group: Sequence[int]) -> bool:
+        """Whether the sentences are in the language of the task."""
+        return detect(" ".join(self.sentences[index].text for index in group)[:2000]) == self.language
+
+    def _parted(self, groups: list[list[int]]) -> list[list[int]]:
+        """A first document that the topic names makes several parts, by its headings, where others leave room."""
+        room = self.parameters.items - len(groups)
+        first = groups[0]
+        if room <= 0 or not self._topic.names(self.sentences[first[0]].passage.title):
+            return groups
+        parts: dict[str | None, list[int]] = {}
+        for index in first:
+            parts.setdefault(self.sentences[index].passage.heading, []).append(index)
+        if (opening := self.sentences[first[0]].passage).cite_title() is not None:
+            title = (opening.document, opening.title_start)
+            if title in self._headings:  # the opening of an article that bears this title is its lead
+                parts = {name: part for name, part in parts.items() if name not in (None, opening.title)}
+        told = [part for part in parts.values() if sum(self._tells_on(index) for index in part) >= _PART]
+        if len(told) < 2:
+            return groups
+        best = sorted(range(len(told)), key=lambda at: -max(self.worth[index] for index in told[at]))[: room + 1]
+        chosen = sorted((told[at] for at in best), key=lambda part: min(map(self._place, part)))
+        self._parts = chosen
+        return [*chosen, *groups[1:]]
+
+    def _tells_on(self, index: int) -> bool:
+        sentence = self.sentences[index]
+        return sentence.tells and sentence.form != "row" and index not in self._used
 
     def about(self, said: Sequence[str], scope: Sequence[int], *, form: str = "", least: float = 0.5) -> list[int]:
         """The sentences that speak of what a property says about itself, the best first."""
@@ -182,7 +234,9 @@ class Quoter:
             for index in fits:
                 worth[index] += 0.2 * mentions(about, self.sentences[index].text, self.language)
         best = max((worth[index] for index in fits), default=0.0)
-        fits = [index for index in fits if worth[index] >= _ENOUGH[self._mode] * best]
+        # What stands under a heading of a document that the topic names belongs to it.
+        enough = 0.0 if scope in self._parts else _ENOUGH[self._mode]
+        fits = [index for index in fits if worth[index] >= enough * best]
         if self._mode == "question" and fits:
             # What follows the answer must be on the matter, too, not just share a word such as "hoch".
             held = {index: self._covers(index) for index in fits}
@@ -280,6 +334,13 @@ class Quoter:
     def _place(self, index: int) -> int:
         sentence = self.sentences[index]
         return sentence.passage.start + sentence.span.start
+
+    @cached_property
+    def _foremost(self) -> list[int]:
+        by_document: dict[str, list[int]] = {}
+        for index in self.everything:
+            by_document.setdefault(self.sentences[index].passage.document, []).append(index)
+        return self._fitting(list(by_document.values()))[0]
 
     @cached_property
     def _topic(self) -> Topic:
