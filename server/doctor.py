@@ -256,7 +256,10 @@ async def _knowledge(house: "House") -> str:
 
     found = await house.servers.library.documents(LOCAL, limit=1)
     if not found.total:
-        raise _Worse("no documents yet", "Read some with 'partitur ingest PATH', or run 'partitur demo'.")
+        from server.demo import SAMPLE
+
+        demo = ", or run 'partitur demo'" if (SAMPLE / "documents").is_dir() else ""  # wheels come without samples
+        raise _Worse("no documents yet", f"Read some with 'partitur ingest PATH'{demo}.")
     return f"{found.total} documents"
 
 
