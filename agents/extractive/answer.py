@@ -1,12 +1,15 @@
 """Ranks sentences for a question or a topic: 4-grams and stems, the passage's score, the kind of thing asked for."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.extractive.pool import Sentence
-from agents.extractive.question import asks_for, holds, is_question
+from agents.extractive.question import Kind, asks_for, holds, is_question
+from agents.extractive.support import COSTS, coverage, topic_words
+from agents.extractive.terms import mentions
 from tools.language import Language, grams, stems, tokens
 from tools.language.bm25 import BM25
 
@@ -19,9 +22,14 @@ _GRAMS = 1.0
 _STEMS = 0.25
 _PASSAGE = 1.35
 _KIND = 0.35
+_COUNT = 0.9
+_TABLE = 1.6
+_IN_ROW = 0.25
 _BEFORE = 0.2
 _AFTER = 0.1
 _CONTEXT = 0.2
+_HOW_MANY = re.compile(r"\b(?:wie ?viele|how many)\s+(\w{3,})", re.IGNORECASE)
+_COUNTS = re.compile(r"\d[\d.,]*\s+(\w+(?:\s\w+)?)")
 # Judgement, not measurement: a question or a heading that repeats the words of the query does not answer it.
 _REPEATS = 0.6
 _LEADS = 0.6
@@ -45,13 +53,44 @@ def worth(sentences: Sequence[Sentence], query: str, language: Language) -> Vect
     total += _BEFORE * before + _AFTER * after
     total += _CONTEXT * _scaled(BM25([grams(sentence.context) for sentence in sentences]).scores(wanted_grams))
     if is_question(query, language):
+        total += _COUNT * _counted(sentences, query, language)
         kind, asked = asks_for(query, language), frozenset(tokens(query))
         if kind is not None:
+            total += _TABLE * _rows(sentences, query, kind, language)
             total += _KIND * np.array([holds(kind, sentence.text, asked) for sentence in sentences], dtype=np.float64)
     else:
         total += _LEADS * np.array([sentence.leads for sentence in sentences])
     total -= _SCRAP * np.array([not sentence.whole for sentence in sentences], dtype=np.float64)
     return total - _REPEATS * np.array([not sentence.tells for sentence in sentences], dtype=np.float64)
+
+
+def _rows(sentences: Sequence[Sentence], query: str, kind: Kind, language: Language) -> Vector:
+    """How well the headings over each table row, and the row, say what is asked: 0 to 1, 0 for all that is no row.
+
+    A row says little by itself; where what stands above it names the matter, it answers better than running text.
+    """
+    asked = [word for word in topic_words(query, language) if not (kind == "money" and word in COSTS)]
+    found = np.zeros(len(sentences))
+    if kind not in ("money", "date") or not asked:
+        return found
+    words = frozenset(asked)
+    for index, sentence in enumerate(sentences):
+        if sentence.form == "row" and holds(kind, sentence.text, words):
+            above = f"{sentence.context} {sentence.text}"
+            said = [max(mentions(word, above, language), coverage(word, above, language)) for word in asked]
+            own = coverage(" ".join(asked), sentence.text, language)
+            found[index] = max(0.0, 2 * sum(said) / len(said) - 1) * (1 + _IN_ROW * own)
+    return found
+
+
+def _counted(sentences: Sequence[Sentence], query: str, language: Language) -> Vector:
+    """1 for each sentence that counts what the question wants counted ("wie viele Hunde": "1.870 Hunde")."""
+    wanted = _HOW_MANY.search(query)
+    if wanted is None:
+        return np.zeros(len(sentences))
+    stem = stems(wanted.group(1), language)[-1:] or [wanted.group(1).casefold()]
+    number = [_COUNTS.findall(sentence.text) for sentence in sentences]
+    return np.array([any(stem[0] in stems(found, language) for found in one) for one in number], dtype=np.float64)
 
 
 def rank(sentences: Sequence[Sentence], query: str, language: Language) -> list[int]:

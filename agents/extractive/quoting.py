@@ -1,7 +1,7 @@
 """Hands out quotes and remembers which: no sentence twice, and a citation for each in the order of use."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -11,12 +11,12 @@ from agents.extractive import answer, summary
 from agents.extractive.parameters import Parameters
 from agents.extractive.pool import Sentence
 from agents.extractive.properties import speaking_of
-from agents.extractive.question import asks_for, is_question
+from agents.extractive.question import asks_for, holds, is_question
 from agents.extractive.support import coverage
 from agents.extractive.terms import mentions
 from agents.extractive.topic import Topic
 from tools.base import Citation
-from tools.language import Language, detect
+from tools.language import Language, detect, tokens
 
 __all__ = ["SHORT", "Mark", "Quoter"]
 
@@ -28,7 +28,7 @@ SHORT = 120
 """A text that may hold no more code points than this gets one short quote, such as a heading."""
 _ENOUGH = {"question": 0.72, "topic": 0.5, "summary": 0.0}
 """A further sentence joins a text only where it is worth this part of the best one."""
-_TO_THE_POINT = 0.5
+_TO_THE_POINT = 0.8
 """A further sentence of an answer covers this part of what the first one covers of the question."""
 _LIMITED = 2000
 """A text that may hold no more code points than this is one paragraph, with a sentence for each `_ROOM` of them."""
@@ -42,6 +42,8 @@ _ON_TOPIC, _NEARLY, _FEW = 0.4, 0.2, 3
 """A document joins a list where it fits this well beside the best one; the first few where they nearly do."""
 _COVERS, _SIDE = 0.7, 0.3
 """A side of a topic is covered by a document that is about it this much beside the best one, which must be this much."""
+_ROWS = 8
+"""A table with no more rows is quoted whole where all of them answer alike."""
 _PART = 2
 """Sentences that a part of a document has at least, to be a section by itself."""
 _CUT = re.compile(r"\s[–—-]\s|[:;,]\s")
@@ -98,11 +100,41 @@ class Quoter:
             # The documents in the order of their best sentence, and each in its own order.
             first = {self.sentences[index].passage.document: at for at, index in reversed(list(enumerate(chosen)))}
             chosen.sort(key=lambda index: (first[self.sentences[index].passage.document], self._place(index)))
+        elif chosen and self.sentences[chosen[0]].form == "row":
+            chosen = self._table(chosen, longest)
         made = ""
         for at, index in enumerate(chosen):
             between = " " if limited else self._between(chosen[at - 1], index)
-            made += (between if at else "") + self._take(index)
+            made += (between if at else self._over_row(index, longest - sum(map(self._size, chosen)))) + self._take(
+                index
+            )
         return made
+
+    def _table(self, chosen: list[int], longest: int) -> list[int]:
+        """The rows that answer a question as well as the first one chosen, in the order of their table."""
+        first = self.sentences[chosen[0]]
+        held = round(coverage(self._query, first.text, self.language), 2)
+        rows = [
+            index
+            for index in self.everything
+            if self.sentences[index].source == first.source
+            and self.sentences[index].form == "row"
+            and self.sentences[index].context == first.context
+            and round(coverage(self._query, self.sentences[index].text, self.language), 2) >= held
+        ]
+        small = len(rows) <= _ROWS and sum(map(self._size, rows)) <= longest and self.parameters.sentences > 1
+        return rows if small else sorted(chosen, key=self._place)
+
+    def _over_row(self, index: int, room: int) -> str:
+        """The heading over a table whose rows answer a question: a row by itself does not say what it is on."""
+        heading = self.sentences[index].passage.cite_heading() or self.sentences[index].passage.cite_title()
+        if self.sentences[index].form != "row" or heading is None or len(heading.quote) + 1 > room:
+            return ""
+        self.citations.append(heading)
+        return f"{heading.quote}\n"
+
+    def _size(self, index: int) -> int:
+        return len(self.sentences[index].text) + 2
 
     def single(self, scope: Sequence[int], wanted: int, *, longest: int) -> Iterator[Sequence[int]]:
         """Scopes for `wanted` items of one quote each, the best first."""
@@ -240,8 +272,8 @@ class Quoter:
         if self._mode == "question" and fits:
             # What follows the answer must be on the matter, too, not just share a word such as "hoch".
             held = {index: self._covers(index) for index in fits}
-            least = _TO_THE_POINT * held[max(fits, key=lambda index: worth[index])]
-            fits = [index for index in fits if held[index] >= least]
+            first = max(fits, key=lambda index: worth[index])
+            fits = [index for index in fits if index == first or self._follows(index, first, held)]
         wanted = count or self.parameters.sentences
         # With a query, worth says what to quote; likeness only keeps repetition out.
         diversity = self.parameters.diversity * (1.0 if self._mode == "summary" else 0.4)
@@ -254,6 +286,16 @@ class Quoter:
                 chosen.append(index)
                 room -= size
         return chosen
+
+    def _follows(self, index: int, first: int, held: Mapping[int, float]) -> bool:
+        """Whether a sentence may follow the first one of an answer: it says as much of what is asked."""
+        one, other = self.sentences[first], self.sentences[index]
+        if one.form == "row":
+            return other.form == "row" and other.source == one.source and held[index] >= held[first]
+        kind = asks_for(self._query, self.language)
+        if kind in ("date", "number", "money") and not holds(kind, other.text, frozenset(tokens(self._query))):
+            return False
+        return other.form != "row" and held[index] >= _TO_THE_POINT * held[first]
 
     def _covers(self, index: int) -> float:
         sentence = self.sentences[index]

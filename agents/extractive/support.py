@@ -1,6 +1,7 @@
 """How well passages carry an answer: how much of the query they cover, and how far the best stands out."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 
 from agents.extractive.pool import Sentence
 from agents.extractive.question import asks_for, holds, is_question
+from agents.extractive.terms import mentions
 from tools.language import Language, grams, stems, tokens
 from tools.language.analysis import is_function_word
 
-__all__ = ["Terms", "coverage", "matches", "support", "terms", "topic_words"]
+__all__ = ["COSTS", "Terms", "coverage", "matches", "support", "terms", "topic_words"]
 
 # Of a logistic function, fitted on half of the XQuAD questions, German and English, each once with and once without the
 # passage that answers it: an answer is as likely right as wrong at .5.
@@ -35,10 +37,16 @@ _TOPIC_ALL = 5.0
 _MEASURES = "viel hoch lang lange groß gross alt weit oft schwer teuer breit tief much long old far often big high tall"
 _NEWS = "neu neue neuen neuer neues ändert ändern new news changes change"
 _ASKING = frozenset((*_MEASURES.split(), *_NEWS.split()))
-_COSTS = frozenset("kostet kosten kostete gekostet cost costs zahlen zahle bezahlen pay".split())
+COSTS = frozenset("kostet kosten kostete gekostet cost costs zahlen zahle bezahlen pay".split())
+"""Words that ask for a sum: it says so itself."""
 
 _MOST = 200
 """Words of a query that are looked for: each of them is compared with each word of the texts."""
+
+_ABROAD = 4.0
+_STEM = 8
+"""Letters by which a place is known in its forms and in compounds."""
+_PLACE = re.compile(r"\b(?:in|aus|from)\s+([A-ZÄÖÜ]\w{3,})")
 
 Terms = tuple[frozenset[str], frozenset[str]]
 """Stems and words of a text."""
@@ -57,19 +65,37 @@ def support(query: str, sentences: Sequence[Sentence], worth: NDArray[np.float64
     at = int(np.argmax(worth))
     best = sentences[at]
     if asks_for(query, language) == "money" and holds("money", best.text, frozenset(tokens(query))):
-        words = {word: stem for word, stem in words.items() if word not in _COSTS} or words
+        words = {word: stem for word, stem in words.items() if word not in COSTS} or words
     around = f"{best.passage.title} {best.passage.heading or ''} {best.passage.text}"
-    elsewhere = max((float(worth[i]) for i, one in enumerate(sentences) if one.source != best.source), default=None)
+    # Other passages of the same document are no rivals: they speak of the same thing.
+    elsewhere = max(
+        (float(worth[i]) for i, one in enumerate(sentences) if one.passage.document != best.passage.document),
+        default=None,
+    )
     far = _ALONE if elsewhere is None else min(float(worth[at]) / max(elsewhere, 1e-9), _FAR)
     wanted = grams(query)
+    own = _mean(words, terms(f"{best.context} {best.text}", language))
+    if best.form == "row":
+        # What a table is on stands above it, and often in other words: "geöffnet" is asked, "Öffnungszeiten" is written.
+        own = max(own, sum(mentions(word, f"{best.context} {best.text}", language) for word in words) / len(words))
     return _logistic(
         _BIAS
-        + _PASSAGE * _mean(words, terms(around, language))
-        + _SENTENCE * _mean(words, terms(f"{best.context} {best.text}", language))
+        - _ABROAD * _names_elsewhere(query, sentences)
+        + _PASSAGE * max(own if best.form == "row" else 0.0, _mean(words, terms(around, language)))
+        + _SENTENCE * own
         + _PASSAGE_GRAMS * _share(wanted, around)
         + _SENTENCE_GRAMS * _share(wanted, best.text)
         + _STANDS_OUT * far
     )
+
+
+def _names_elsewhere(query: str, sentences: Sequence[Sentence]) -> bool:
+    """Whether the question names a place that no passage knows, such as another town."""
+    places = {token for name in _PLACE.findall(query) for token in tokens(name)}
+    if not places:
+        return False
+    said = {token for one in sentences for token in tokens(f"{one.passage.title} {one.passage.text}")}
+    return any(not any(place[:_STEM] in token for token in said) for place in places)
 
 
 def coverage(query: str, text: str, language: Language) -> float:
