@@ -22,8 +22,9 @@ _GRAMS = 1.0
 _STEMS = 0.25
 _PASSAGE = 1.35
 _KIND = 0.35
+_HEADED = 0.4
 _COUNT = 0.9
-_TABLE = 1.6
+_TABLE = 1.9
 _IN_ROW = 0.25
 _BEFORE = 0.2
 _AFTER = 0.1
@@ -53,6 +54,7 @@ def worth(sentences: Sequence[Sentence], query: str, language: Language) -> Vect
     total += _BEFORE * before + _AFTER * after
     total += _CONTEXT * _scaled(BM25([grams(sentence.context) for sentence in sentences]).scores(wanted_grams))
     if is_question(query, language):
+        total += _HEADED * _covered(sentences, query, language)
         total += _COUNT * _counted(sentences, query, language)
         kind, asked = asks_for(query, language), frozenset(tokens(query))
         if kind is not None:
@@ -81,6 +83,19 @@ def _rows(sentences: Sequence[Sentence], query: str, kind: Kind, language: Langu
             own = coverage(" ".join(asked), sentence.text, language)
             found[index] = max(0.0, 2 * sum(said) / len(said) - 1) * (1 + _IN_ROW * own)
     return found
+
+
+def _covered(sentences: Sequence[Sentence], query: str, language: Language) -> Vector:
+    """How much of the question each sentence below a heading covers together with it, 0 to 1.
+
+    A heading names the matter ("Leihfristen"), the sentence below it only the case ("Bücher").
+    """
+    return np.array(
+        [
+            coverage(query, f"{one.passage.heading} {one.text}", language) if one.passage.heading and one.tells else 0.0
+            for one in sentences
+        ]
+    )
 
 
 def _counted(sentences: Sequence[Sentence], query: str, language: Language) -> Vector:

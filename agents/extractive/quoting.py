@@ -30,6 +30,8 @@ _ENOUGH = {"question": 0.72, "topic": 0.5, "summary": 0.0}
 """A further sentence joins a text only where it is worth this part of the best one."""
 _TO_THE_POINT = 0.8
 """A further sentence of an answer covers this part of what the first one covers of the question."""
+_AS_GOOD = 0.85
+"""A second sum is worth this part of the first, or is that of something else."""
 _LIMITED = 2000
 """A text that may hold no more code points than this is one paragraph, with a sentence for each `_ROOM` of them."""
 _ROOM = 200
@@ -293,7 +295,9 @@ class Quoter:
         if one.form == "row":
             return other.form == "row" and other.source == one.source and held[index] >= held[first]
         kind = asks_for(self._query, self.language)
-        if kind in ("date", "number", "money") and not holds(kind, other.text, frozenset(tokens(self._query))):
+        if kind == "number" or (kind == "money" and self.worth[index] < _AS_GOOD * self.worth[first]):
+            return False  # another number is most often that of something else
+        if kind in ("date", "money") and not holds(kind, other.text, frozenset(tokens(self._query))):
             return False
         return other.form != "row" and held[index] >= _TO_THE_POINT * held[first]
 
