@@ -40,7 +40,7 @@ _OPENING = 250
 """Code points after which a place in a document is worth half as much to a lead."""
 _SAME = 0.65
 """Likeness above which two sentences say the same."""
-_ON_TOPIC, _NEARLY, _FEW = 0.4, 0.2, 3
+_ON_TOPIC, _NEARLY, _FEW = 0.42, 0.23, 3
 """A document joins a list where it fits this well beside the best one; the first few where they nearly do."""
 _COVERS, _SIDE = 0.7, 0.3
 """A side of a topic is covered by a document that is about it this much beside the best one, which must be this much."""

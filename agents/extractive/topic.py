@@ -89,7 +89,7 @@ class Topic:
         """How well the passages of some sentences fit, 0 to 1: how much they are about the topic, less a low score."""
         sides = self.sides(group)
         about = (1 - _ALSO) * max(sides) + _ALSO * sum(sides) / len(sides)
-        return about * (0.45 + 0.55 * float(self._scores[group].max()))
+        return about * (0.6 + 0.4 * float(self._scores[group].max()))
 
     def sides(self, group: Sequence[int]) -> list[float]:
         """How much the passages of some sentences are about each side of the topic ("A und B"), 0 to 1."""
