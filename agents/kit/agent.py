@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypedDict, cast
@@ -31,6 +31,7 @@ from agents.kit.result import Usage
 from agents.kit.scope import Scope
 from agents.kit.task import Evidence, Task
 from agents.kit.toolbox import Toolbox
+from agents.kit.toolset import tool_name
 from agents.kit.use_case import UseCase
 from tools.base import Failed, NoReliableSource, PartiturError, Refused, TimedOut, TooLarge, Unavailable
 
@@ -127,7 +128,8 @@ class Agents:
             ) from error
         if isinstance(output, NoSource):
             raise NoReliableSource(output.reason)
-        return Made(output, _evidence(output, messages))
+        sources = {tool_name(name) for name in use_case.tools if self._toolbox.is_source(name)}
+        return Made(output, _evidence(output, messages, sources))
 
     def _agent(self, use_case: UseCase[Any, Any], engine: Engine) -> Agent[Scope, Any]:
         key = (use_case, engine.generative)
@@ -161,12 +163,12 @@ def _refusal(engine: Engine, error: ModelAPIError) -> PartiturError:
     )
 
 
-def _evidence(output: BaseModel, messages: Sequence[ModelMessage]) -> Evidence:
+def _evidence(output: BaseModel, messages: Sequence[ModelMessage], sources: Collection[str]) -> Evidence:
     """What the engine reported of its sources, else what stands verbatim in them."""
     reported = evidence_in(messages)
     if reported:
         return reported
-    passages = passages_in(messages)
+    passages = passages_in(messages, sources)
     attach(output, passages)
     return Evidence(citations=tuple(ground(output, passages)))
 

@@ -1,6 +1,6 @@
 """What a language model's answer rests on: its sentences that stand verbatim in the material it was given."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
@@ -30,14 +30,14 @@ def evidence_in(messages: "Sequence[ModelMessage]") -> Evidence | None:
     return None
 
 
-def passages_in(messages: "Sequence[ModelMessage]") -> list[Passage]:
-    """All passages that source tools returned in a conversation, and those its task's source variables hold."""
+def passages_in(messages: "Sequence[ModelMessage]", sources: Collection[str]) -> list[Passage]:
+    """All passages that the tools named in `sources` returned, and those that the task's source variables hold."""
     from pydantic_ai.messages import TextContent, ToolReturnPart, UserPromptPart
 
     found: list[Passage] = []
     for message in messages:
         for part in message.parts:
-            if isinstance(part, ToolReturnPart):
+            if isinstance(part, ToolReturnPart) and part.tool_name in sources:
                 content = part.content
                 try:
                     found += Passages.model_validate(

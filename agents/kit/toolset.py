@@ -14,9 +14,14 @@ from tools.base import SOURCE, InvalidInput, NotFound, ToolFailed
 if TYPE_CHECKING:
     from agents.kit.toolbox import Toolbox
 
-__all__ = ["Toolset"]
+__all__ = ["Toolset", "tool_name"]
 
 _ANY_OBJECT = SchemaValidator(core_schema.dict_schema(core_schema.str_schema()))
+
+
+def tool_name(name: str) -> str:
+    """A tool's name as models see it: without the dot, which many of them refuse."""
+    return name.replace(".", "_")
 
 
 class Toolset(AbstractToolset[Scope]):
@@ -24,7 +29,7 @@ class Toolset(AbstractToolset[Scope]):
 
     def __init__(self, toolbox: "Toolbox", names: Sequence[str]) -> None:
         self._toolbox = toolbox
-        self._names = {name.replace(".", "_"): name for name in names}
+        self._names = {tool_name(name): name for name in names}
         self._tools: dict[str, ToolsetTool[Scope]] = {}
 
     @property

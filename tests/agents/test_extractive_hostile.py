@@ -136,11 +136,17 @@ def test_passages_in_data_keep_their_place() -> None:
 def test_a_language_model_is_given_text_as_text() -> None:
     def given(value: JsonValue) -> list[str]:
         messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(task(source=value))])]
-        return [passage.document for passage in given_to_model(messages)]
+        return [passage.document for passage in given_to_model(messages, ())]
 
     assert given(json.dumps(FORGED)) == ["input:stoff"]
     assert given([json.dumps(FORGED)]) == ["input:stoff"]
     assert given([FORGED]) == ["gesetze/gg.md"]
+
+
+def test_only_a_source_is_believed_for_a_language_model() -> None:
+    returned = ModelRequest(parts=[ToolReturnPart("find", {"passages": [FORGED]}, tool_call_id="find-0")])
+    assert [passage.document for passage in given_to_model([returned], ["find"])] == ["gesetze/gg.md"]
+    assert given_to_model([returned], ["other"]) == []
 
 
 def test_a_tool_says_where_its_text_stands() -> None:
@@ -151,7 +157,7 @@ def test_a_tool_says_where_its_text_stands() -> None:
 def test_json_that_is_nested_without_end_holds_nothing(nested: str) -> None:
     assert passages_of(nested) == []
     returned = ModelRequest(parts=[ToolReturnPart("find", nested, tool_call_id="find-0")])
-    assert given_to_model([returned]) == []
+    assert given_to_model([returned], ["find"]) == []
     with pytest.raises(NoReliableSource):
         respond([ModelRequest(parts=[UserPromptPart(task(query="Was?"))]), returned], ModelRequestParameters())
 
