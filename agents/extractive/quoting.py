@@ -35,7 +35,7 @@ _AS_GOOD = 0.85
 _LIMITED = 2000
 """A text that may hold no more code points than this is one paragraph, with a sentence for each `_ROOM` of them."""
 _ROOM = 200
-_OPENS = 0.3
+_OPENS = 0.7
 _OPENING = 250
 """Code points after which a place in a document is worth half as much to a lead."""
 _SAME = 0.65
