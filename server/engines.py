@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from agents.kit import Engine
+from agents.kit import Engine, Price
 from server.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,4 +47,11 @@ def house_engines(settings: Settings, http: "Callable[[], httpx2.AsyncClient]") 
         )
         return OpenAIChatModel(name, provider=VLLMProvider(openai_client=client))
 
-    return {"chat": Engine(id=name, build=build)}
+    return {"chat": Engine(id=name, build=build, price=_price(settings))}
+
+
+def _price(settings: Settings) -> Price | None:
+    """None where a price is not set: the cost is then unknown, not nothing."""
+    if settings.model_price_input is None or settings.model_price_output is None:
+        return None
+    return Price(input=settings.model_price_input, output=settings.model_price_output)

@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     )
     model_name: str | None = Field(default=None, description="The model's name there, and its id at /v1/models.")
     model_key: SecretStr | None = None
+    model_price_input: float | None = Field(default=None, ge=0, description="Price of a million tokens it reads.")
+    model_price_output: float | None = Field(default=None, ge=0, description="Price of a million tokens it writes.")
     embedding_url: str | None = None
     embedding_name: str | None = None
     embedding_key: SecretStr | None = None

@@ -1,5 +1,6 @@
 """Serves one tool server alone, over stdio or streamable HTTP, with the same keys before it as everything else."""
 
+import sys
 from typing import TYPE_CHECKING, Literal
 
 from server.house import LOCAL, open_house
@@ -56,7 +57,9 @@ async def _over_http(house: "House", name: str, host: str, port: int) -> None:
     settings = house.settings
     with listening(host, port) as socket:
         keys, stopping = KeyStore(settings.home), Stopping()
-        first = None if settings.api_key else keys.first()
+        if not settings.api_key and (first := keys.first()):
+            # At once: if the start fails after this, nobody would ever see it.
+            print(f"API key, shown this once: {first}", file=sys.stderr, flush=True)
         app = tool_app(
             lambda: house.runtime.toolbox.server(name),
             KeyVerifier(keys, settings.api_key),
@@ -64,13 +67,8 @@ async def _over_http(house: "House", name: str, host: str, port: int) -> None:
             max_body_bytes=settings.max_body_bytes,
             stopping=stopping,
         )
-        await served(app, socket, stopping, lambda: _greet(f"{address(host, socket)}/mcp", name, first))
+        await served(app, socket, stopping, lambda: _greet(f"{address(host, socket)}/mcp", name))
 
 
-def _greet(url: str, name: str, key: str | None) -> None:
-    import sys
-
-    lines = [f"The tool server {name!r} serves at {url}"]
-    if key:
-        lines.append(f"  API key, shown this once: {key}")
-    print("\n".join(lines), file=sys.stderr, flush=True)
+def _greet(url: str, name: str) -> None:
+    print(f"The tool server {name!r} serves at {url}", file=sys.stderr, flush=True)

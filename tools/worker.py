@@ -69,7 +69,7 @@ class Workers:
                 raise TimedOut(
                     f"The {self._what} query ran longer than {seconds:g} seconds and was stopped. "
                     "Expected a query that needs less work.",
-                    hint="Narrow it (a condition, fewer joins, a smaller depth), or raise the limit in the settings.",
+                    hint="Narrow it (a condition, fewer joins, a smaller depth).",
                 ) from None
             except _Died as death:
                 raise Unavailable(

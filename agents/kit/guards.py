@@ -104,7 +104,7 @@ class UsageGuard:
             if used >= most:
                 raise Refused(
                     f"The run has used {used} {what} before {act.kind} {act.name!r}. One run may use {most}.",
-                    hint="Ask for less at once, or raise the limit in the settings.",
+                    hint="Ask for less at once.",
                 )
 
     def piece(self, act: Act, text: str) -> None:

@@ -52,6 +52,14 @@ async def test_a_use_case_runs_on_the_endpoint(house: House, engine: FakeEngine)
     assert "Ein langer Text. Er sagt viel." in str(engine.bodies[0]["messages"])
 
 
+async def test_a_price_gives_the_cost(engine: FakeEngine, tmp_path: Path) -> None:
+    engine.output = {"text": "Kurz gesagt."}
+    settings = Settings(home=tmp_path, model_url=engine.url, model_price_input=100_000, model_price_output=200_000)
+    async with open_house(settings) as opened:
+        result = await opened.ask(summary, Text(text="Ein langer Text. Er sagt viel."))
+    assert result.cost == pytest.approx(10 * 0.1 + 5 * 0.2)
+
+
 async def test_what_needs_a_model_is_done_with_one(house: House, engine: FakeEngine) -> None:
     engine.output = {"text": "Das ist leicht."}
     result = await house.ask(plain_language, Difficult(text="Das ist nicht unerheblich vereinfacht worden."))

@@ -181,7 +181,7 @@ def test_bad_files_say_what_is_wrong() -> None:
             "object.json": "The content is a JSON dict. Expected a list of objects with 'text' or 'content'.",
             "deep.json": "The content is no JSON: max",
             "program.exe": "Files of type '.exe' are not read. Expected one of docx, htm, html, json, jsonl, markdown, md, ndjson, pdf, text, txt, xhtml.",
-            "long.txt": "The text has more than 50 code points. Split the file, or raise the limit.",
+            "long.txt": "The text has more than 50 code points. Split the file.",
         }
     )
 

@@ -90,7 +90,7 @@ class TooLarge(InvalidInput):
 
     code = "too_large"
     status = 413
-    default_hint = "Send less at once, or raise the limit in the settings."
+    default_hint = "Send less at once."
 
 
 class Unauthenticated(PartiturError):
@@ -180,4 +180,4 @@ class TimedOut(Failed):
 
     code = "timeout"
     status = 504
-    default_hint = "Send less at once, or raise the time limit in the settings."
+    default_hint = "Send less at once, or try again when less is going on."

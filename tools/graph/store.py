@@ -162,7 +162,7 @@ class Graph:
                 return TimedOut(
                     f"The graph query ran longer than {self._config.seconds:g} seconds and was stopped. "
                     "Expected a query that needs less work.",
-                    hint="Start from a named node, shorten '*' paths, or raise the limit in the settings.",
+                    hint="Start from a named node, shorten '*' paths, or ask for less.",
                 )
             case "size":
                 return TooLarge(
@@ -173,7 +173,7 @@ class Graph:
                 return TooLarge(
                     f"The graph query needs more memory than its {self._config.memory_mb} MiB. "
                     "Expected a query that needs less.",
-                    hint="Return fewer columns or rows, aggregate first, or raise the limit in the settings.",
+                    hint="Return fewer columns or rows, or aggregate first.",
                 )
             case "cypher":
                 return _wrong(said, schema)

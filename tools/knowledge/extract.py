@@ -33,7 +33,7 @@ def prepare(name: str, data: bytes, limits: Limits) -> Iterator[Prepared | Skip]
         total += len(found.text)
         if len(found.text) > limits.text_chars or total > limits.output_chars:
             most = min(limits.text_chars, limits.output_chars)
-            raise Unreadable(f"The text has more than {most} code points. Split the file, or raise the limit.")
+            raise Unreadable(f"The text has more than {most} code points. Split the file.")
         if not found.text.strip():
             raise Unreadable("No text was found in the file. A scanned document needs text recognition first.")
         record, number = found.record, 1

@@ -98,7 +98,7 @@ class Tables:
                 return TimedOut(
                     f"The table query ran longer than {self._config.seconds:g} seconds and was stopped. "
                     "Expected a query that needs less work.",
-                    hint="Narrow it with WHERE, join on keys, or raise the limit in the settings.",
+                    hint="Narrow it with WHERE, or join on keys.",
                 )
             case "size":
                 return TooLarge(
@@ -109,7 +109,7 @@ class Tables:
                 return TooLarge(
                     f"The table query needs more memory than its {self._config.memory_mb} MiB: {said[:200]}. "
                     "Expected a query that needs less.",
-                    hint="Select fewer columns or rows, aggregate first, or raise the limit in the settings.",
+                    hint="Select fewer columns or rows, or aggregate first.",
                 )
             case "sql":
                 return _wrong(said, schema)
