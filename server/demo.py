@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -153,13 +154,20 @@ def _told(
         lines += [
             "",
             "Translation and plain language need a language model. Any OpenAI-compatible endpoint will do:",
-            "  PARTITUR_MODEL_URL=http://localhost:8000/v1 PARTITUR_MODEL_NAME=… partitur demo",
+            f"  PARTITUR_MODEL_URL=http://localhost:8000/v1 PARTITUR_MODEL_NAME=… {_program()} demo",
         ]
     page = next((file for file in files if file.suffix == ".html"), None)
     lines += ["", "Next"]
     if page:
         lines.append(f"  open {page} in a browser")
-    return [*lines, f'  partitur run answer "{_QUESTION}"', "  partitur serve"]
+    return [*lines, f'  {_program()} run answer "{_QUESTION}"', f"  {_program()} serve"]
+
+
+def _program() -> str:
+    """The command as it can be typed here: in a clone it lies in the environment below this folder."""
+    program = Path(sys.argv[0]).absolute()
+    below = program.name == "partitur" and program.is_relative_to(Path.cwd())
+    return str(program.relative_to(Path.cwd())) if below else "partitur"
 
 
 def _says(result: Result[Any]) -> str:
