@@ -3,14 +3,12 @@
 import asyncio
 import json
 import logging
-import secrets
 import shutil
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -316,17 +314,8 @@ async def _outside(outside: "Outside") -> str:
 
 async def _tool(house: "House", server: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Calls a tool as a run would, through the gate."""
-    from agents.kit import Usage
     from agents.kit.scope import Scope
     from server.house import LOCAL
 
-    scope = Scope(
-        caller=LOCAL,
-        trace_id=secrets.token_hex(16),
-        path="doctor",
-        spent=Usage(),
-        listen=lambda event: None,
-        random=Random(),
-        cancelled=lambda: False,
-    )
+    scope = Scope.alone("doctor", LOCAL)
     return await house.runtime.toolbox.run(f"{server}.{tool}", arguments, scope)

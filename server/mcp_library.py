@@ -3,9 +3,7 @@
 import asyncio
 import json
 import logging
-import secrets
 from collections.abc import Callable, Mapping, Sequence
-from random import Random
 from typing import Any, ClassVar, cast
 from urllib.parse import quote
 
@@ -16,7 +14,7 @@ from fastmcp.server.providers import Provider
 from fastmcp.utilities.components import FastMCPComponent
 from pydantic import AnyUrl, BaseModel, JsonValue, PrivateAttr
 
-from agents.kit import Composition, Usage
+from agents.kit import Composition
 from agents.kit.scope import Scope
 from prompts.prompt import Prompt as LibraryPrompt
 from prompts.render import render
@@ -74,15 +72,7 @@ class Library(Provider):
     async def call(self, tool: str, arguments: Mapping[str, JsonValue]) -> dict[str, Any]:
         """Calls a tool of the house for the caller of the request, through the gate."""
         toolbox = self._house.runtime.toolbox
-        scope = Scope(
-            caller=self._caller(),
-            trace_id=secrets.token_hex(16),
-            path=tool,
-            spent=Usage(),
-            listen=lambda event: None,
-            random=Random(),
-            cancelled=lambda: False,
-        )
+        scope = Scope.alone(tool, self._caller())
         return await toolbox.run(tool, dict(arguments), scope)
 
     def artifact(self, id: str) -> bytes:

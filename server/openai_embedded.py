@@ -1,17 +1,16 @@
 """Chat with an engine that lives in this process, or behind a pydantic-ai model: one request through the gate."""
 
-import secrets
 import time
 from collections.abc import AsyncGenerator, Mapping
-from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agents.kit import Engine, Gate, Usage
+from agents.kit import Engine, Gate
 from agents.kit.scope import Scope
+from agents.kit.task import SAMPLING
 from server.body import while_connected
 from server.errors import InvalidParameter
 from server.openai_stream import END, Framing, begun, usage_of
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from agents.kit.agent import GatedModel
 
 __all__ = ["EmbeddedChat"]
-
-_SETTINGS = ("temperature", "top_p", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
 
 
 class EmbeddedChat:
@@ -45,19 +42,11 @@ class EmbeddedChat:
 
         if data.get("n") not in (None, 1):
             raise InvalidParameter(f"This engine gives one answer, {data['n']} were asked for.", param="n")
-        scope = Scope(
-            caller=caller,
-            trace_id=secrets.token_hex(16),
-            path=engine.id,
-            spent=Usage(),
-            listen=lambda event: None,
-            random=Random(),
-            cancelled=lambda: False,
-        )
+        scope = Scope.alone(engine.id, caller)
         # A client tells the whole conversation each time: nothing says that its earlier turns have passed before.
         self._gate.before(scope.act("model", engine.id), "\n".join(texts(data)))
         model, messages = GatedModel(engine, self._gate, scope), _messages(data["messages"])
-        settings = {name: data[name] for name in _SETTINGS if data.get(name) is not None}
+        settings = {name: data[name] for name in SAMPLING if data.get(name) is not None}
         options = cast("dict[str, Any]", data.get("stream_options") or {})
         framing = Framing(model=engine.id, include_usage=bool(options.get("include_usage")))
         if data.get("stream"):

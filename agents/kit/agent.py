@@ -29,7 +29,7 @@ from agents.kit.gate import Gate
 from agents.kit.grounding import attach, evidence_in, ground, passages_in
 from agents.kit.result import Usage
 from agents.kit.scope import Scope
-from agents.kit.task import Evidence, Task
+from agents.kit.task import SAMPLING, Evidence, Task
 from agents.kit.toolbox import Toolbox
 from agents.kit.toolset import tool_name
 from agents.kit.use_case import UseCase
@@ -39,7 +39,6 @@ __all__ = ["Agents", "GatedModel", "NoSource"]
 
 log = logging.getLogger(__name__)
 _LIMITS = UsageLimits(request_limit=12, tool_calls_limit=24)
-_SETTINGS = {"temperature", "top_p", "max_tokens", "seed", "presence_penalty", "frequency_penalty"}
 
 
 class NoSource(BaseModel):
@@ -97,7 +96,7 @@ class Agents:
         """
         agent = self._agent(use_case, engine)
         message = [TextContent(prompt, metadata=task)]
-        given = {key: value for key, value in task.parameters.items() if key in _SETTINGS}
+        given = {key: value for key, value in task.parameters.items() if key in SAMPLING}
         options = _Options(
             model=GatedModel(engine, self._gate, scope, self._tracer),
             deps=scope,

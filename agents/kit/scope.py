@@ -1,5 +1,6 @@
 """One use case on its way: who asked, where in the run it stands, and what its steps have brought so far."""
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -38,6 +39,19 @@ class Scope:
     quotes: dict[int, list[Citation]] = field(default_factory=dict[int, list[Citation]])
     made: dict[int, list[Artifact]] = field(default_factory=dict[int, list[Artifact]])
     _ordinal: int = 0
+
+    @classmethod
+    def alone(cls, path: str, caller: Caller) -> "Scope":
+        """For one model request or tool call that belongs to no run."""
+        return cls(
+            caller=caller,
+            trace_id=secrets.token_hex(16),
+            path=path,
+            spent=Usage(),
+            listen=lambda event: None,
+            random=Random(),
+            cancelled=lambda: False,
+        )
 
     def lacking(self) -> str:
         """Why it is only partly done, in the order of the steps; empty where nothing is missing."""

@@ -7,10 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from tools.base import Citation
 from tools.language import Language
 
-__all__ = ["Evidence", "Language", "Role", "Task", "Variable"]
+__all__ = ["SAMPLING", "Evidence", "Language", "Role", "Task", "Variable"]
 
 Role = Literal["query", "source", "setting"]
 """What a prompt's variable is for: what is asked, material to quote from, or anything else."""
+
+
+SAMPLING = ("temperature", "top_p", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
+"""Settings of a language model that a prompt's parameters or a request may name."""
 
 
 class Variable(BaseModel):

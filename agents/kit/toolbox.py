@@ -50,17 +50,14 @@ class Toolbox:
         self._gate = gate
         self._built: dict[str, FastMCP] = {}
         self.refs: dict[str, ToolRef[Any, Any]] = {ref.name: ref for server in servers.values() for ref in server.refs}
+        self.names = frozenset((*self.refs, *(name for server in self.outside.values() for name in server.names)))
+        """Every tool there is, ours and the allowed ones of others."""
 
     def server(self, name: str) -> "FastMCP":
         """The server itself, built once."""
         if name not in self._built:
             self._built[name] = self._servers[name].build()
         return self._built[name]
-
-    @property
-    def names(self) -> set[str]:
-        """Every tool there is, ours and the allowed ones of others."""
-        return {*self.refs, *(name for server in self.outside.values() for name in server.names)}
 
     def is_source(self, name: str) -> bool:
         """Whether a tool's result is material to quote."""
