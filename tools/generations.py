@@ -114,6 +114,8 @@ class Generations:
             self._point_at(path.name)
             self._sweep()
         finally:
+            # Unlocked by name: a child that another thread is starting holds a copy of the descriptor until it has begun.
+            fcntl.flock(lock, fcntl.LOCK_UN)
             os.close(lock)
 
     def _folder(self, number: int) -> Path:

@@ -165,3 +165,24 @@ def test_followers_move_on_and_the_old_is_closed_when_its_last_user_leaves(tmp_p
 
     following.close()
     assert closed == ["one", "two"]
+
+
+def test_a_build_that_has_ended_lets_the_next_begin_even_while_a_child_holds_its_descriptor(tmp_path: Path) -> None:
+    generations = store_at(tmp_path)
+    with generations.build():
+        place = str(tmp_path / "writer.lock")
+        held = next(int(name) for name in os.listdir("/proc/self/fd") if _leads_to(name) == place)
+        copy = os.dup(held)  # as a fork does, until the child has begun its own program
+    try:
+        with generations.build():
+            pass
+    finally:
+        os.close(copy)
+    assert generations.current() == 2
+
+
+def _leads_to(name: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{name}")
+    except OSError:
+        return ""

@@ -258,10 +258,12 @@ def test_readers_never_fail_while_generations_come_and_go(tmp_path: Path) -> Non
 
     with ThreadPoolExecutor(2) as threads:
         readers = [threads.submit(read) for _ in range(2)]
-        for number in range(1, 4):
-            (tmp_path / "in" / "a.csv").write_text(f"x\n{number}\n")
-            load(tmp_path / "in", config=config(tmp_path))
-        done.set()
+        try:
+            for number in range(1, 4):
+                (tmp_path / "in" / "a.csv").write_text(f"x\n{number}\n")
+                load(tmp_path / "in", config=config(tmp_path))
+        finally:
+            done.set()
         assert [reader.result() for reader in readers] == [None, None]
 
     assert tables.query(TableQuery(sql="SELECT x FROM a")).rows == [[3]]

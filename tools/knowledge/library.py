@@ -158,6 +158,7 @@ class Library:
                     await anyio.sleep(0.1)
             yield
         finally:
+            fcntl.flock(handle, fcntl.LOCK_UN)  # by name: a child that is being started holds a copy for a moment
             os.close(handle)
 
 
