@@ -1,12 +1,13 @@
 """An error as each wire tells it: status and OpenAI shape over HTTP, text and code over MCP. Never a path, never a traceback."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from tools.base import InvalidInput, NotFound, PartiturError
+from tools.base import InvalidInput, NotFound, Overloaded, PartiturError, Unavailable
 
 __all__ = ["Broken", "InvalidParameter", "UnknownModel", "UnsupportedMedia", "http_error", "openai_error", "told"]
 
@@ -90,6 +91,8 @@ def http_error(error: PartiturError | HTTPException, *, headers: Mapping[str, st
         error = _of_http(error)
     if error.status == 401:
         sent.setdefault("WWW-Authenticate", "Bearer")
+    if isinstance(error, Overloaded | Unavailable) and error.retry_after is not None:
+        sent.setdefault("Retry-After", str(max(1, math.ceil(error.retry_after))))
     return JSONResponse(openai_error(error), status_code=error.status, headers=sent)
 
 

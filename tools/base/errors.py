@@ -15,6 +15,7 @@ PartiturError
     ├── StepFailed        a required step of a composition failed
     ├── ToolFailed        a tool failed
     ├── Unavailable       an engine or a store cannot be reached now
+    ├── Overloaded        more is asked than can be done now
     └── TimedOut          it took longer than it may
 """
 
@@ -30,6 +31,7 @@ __all__ = [
     "NeedsModel",
     "NoReliableSource",
     "NotFound",
+    "Overloaded",
     "PartiturError",
     "Refused",
     "SetupError",
@@ -173,6 +175,24 @@ class Unavailable(Failed):
     code = "unavailable"
     status = 503
     default_hint = "Try again in a moment; 'partitur doctor' names what is down."
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+        """Seconds after which asking again makes sense, where they are known."""
+
+
+class Overloaded(Failed):
+    """More is asked, here or of an engine, than can be done now."""
+
+    code = "rate_limit_exceeded"
+    status = 429
+    default_hint = "Wait a moment and try again, with less at once."
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+        """Seconds after which asking again makes sense, where they are known."""
 
 
 class TimedOut(Failed):
