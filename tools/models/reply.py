@@ -1,0 +1,130 @@
+"""An engine's answer on its way: read whole or as it comes, within its limits of time and size."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+from tools.base import Failed, TimedOut, Unavailable
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["Reply"]
+
+_MOST = 64_000_000
+"""Bytes of one answer."""
+
+
+class Reply:
+    """An answer that has begun.
+
+    Args:
+        response: the answer of the engine, with its body unread.
+        model: the id of the model that gave it; another than was asked where a fallback did.
+        silence: seconds that may pass between two pieces.
+        until: time of the event loop at which all of it must be there.
+    """
+
+    def __init__(self, response: "aiohttp.ClientResponse", *, model: str, silence: float, until: float) -> None:
+        self._response = response
+        self._silence, self._until = silence, until
+        self._clock: _Clock | None = None
+        self.model = model
+        self.whole = False
+        """True once its end has come."""
+
+    @property
+    def media_type(self) -> str:
+        """Without parameters, in lower case; empty where the engine says none."""
+        return self._response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    async def read(self, at_most: int = _MOST) -> bytes:
+        """All of it.
+
+        Raises:
+            Failed: it is longer than `at_most` bytes.
+            TimedOut: it took too long.
+            Unavailable: it broke off.
+        """
+        length = self._response.content_length
+        if length is not None and length > at_most:
+            raise self._too_long(at_most)
+        parts: list[bytes] = []
+        size = 0
+        while part := await self._next(silence=None):
+            parts.append(part)
+            size += len(part)
+            if size > at_most:
+                raise self._too_long(at_most)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def parts(self, at_most: int = _MOST) -> AsyncGenerator[bytes]:
+        """Its bytes as they come. Raises as `read` does; a reader that takes its time is no fault of the engine."""
+        size = 0
+        while part := await self._next(silence=self._silence):
+            size += len(part)
+            if size > at_most:
+                raise self._too_long(at_most)
+            yield part
+
+    def close(self) -> None:
+        """Stops its clock, and the engine's work where its end has not come."""
+        if self._clock is not None:
+            self._clock.stop()
+        if not self.whole:
+            self._response.close()
+
+    async def _next(self, *, silence: float | None) -> bytes:
+        """The next bytes; none at the end."""
+        import aiohttp
+
+        clock = self._clock
+        if clock is None:
+            loop = asyncio.get_running_loop()
+            clock = self._clock = _Clock(self._response.content, loop, until=self._until, silence=silence)
+        try:
+            clock.reading()
+            part = await self._response.content.readany()
+        except TimeoutError as error:
+            raise TimedOut(f"The engine of {self.model!r} {clock.why}.") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"The engine of {self.model!r} broke off its answer ({type(error).__name__}).") from error
+        finally:
+            clock.resting()
+        self.whole = not part
+        return part
+
+    def _too_long(self, at_most: int) -> Failed:
+        return Failed(f"The engine of {self.model!r} answered with more than {at_most} bytes.")
+
+
+class _Clock:
+    """Ends a read that takes too long. One timer for the whole answer: a piece only moves the time it looks at."""
+
+    def __init__(
+        self, content: "aiohttp.StreamReader", loop: asyncio.AbstractEventLoop, *, until: float, silence: float | None
+    ) -> None:
+        self._content, self._loop = content, loop
+        self._until, self._silence = until, silence
+        self._due: float | None = None
+        self.why = ""
+        self._timer = loop.call_at(until if silence is None else min(until, loop.time() + silence), self._look)
+
+    def reading(self) -> None:
+        self._due = self._until if self._silence is None else min(self._until, self._loop.time() + self._silence)
+
+    def resting(self) -> None:
+        self._due = None
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        if self._due is None or self._due > now:
+            later = self._until if self._silence is None else now + self._silence
+            self._timer = self._loop.call_at(max(self._due or later, now + 0.01), self._look)
+            return
+        total = self._due >= self._until
+        self.why = "took longer for its answer than it may" if total else f"said nothing for {self._silence:g} s"
+        self._content.set_exception(TimeoutError())

@@ -1,0 +1,33 @@
+"""The body of a request to an engine: the bytes that came in wherever they can stay, with what the engine must know."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import to_json
+
+__all__ = ["Body", "Json"]
+
+
+@dataclass(frozen=True)
+class Json:
+    """A JSON object, parsed; and the same as it came in, where nothing of it was changed."""
+
+    data: Mapping[str, Any]
+    raw: bytes | None = None
+
+    def written(self, changes: Mapping[str, Any]) -> bytes:
+        """The object with `changes`. New fields are put before the others, so that a large body is not written anew."""
+        new = {name: value for name, value in changes.items() if self.data.get(name) != value or name not in self.data}
+        if self.raw is None:
+            return to_json({**self.data, **new})
+        if not new:
+            return self.raw
+        if any(name in self.data for name in new) or not self.data:
+            return to_json({**self.data, **new})
+        at = self.raw.index(b"{") + 1
+        return b"".join((self.raw[:at], to_json(new)[1:-1], b",", self.raw[at:]))
+
+
+Body = Json | bytes
+"""What is sent: an object whose model and further fields are set for the engine, or bytes that go as they are."""
