@@ -5,13 +5,12 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from tools.base import SetupError
+from tools.models import ModelConfig, web_address
 
 __all__ = ["Brand", "Settings", "load_settings", "quieten_fastmcp", "unknown_variables"]
 
@@ -64,6 +63,9 @@ class Settings(BaseSettings):
         default=(), description="Names under which MCP clients may reach it besides its own, without port."
     )
     api_key: SecretStr | None = Field(default=None, description="A key that is accepted besides those in the home.")
+    database: SecretStr | None = Field(
+        default=None, description="PostgreSQL for several machines; without it SQLite in the home."
+    )
     prompts: Path | None = Field(default=None, description="Folder of the prompt library, in a Git repository.")
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
@@ -72,6 +74,9 @@ class Settings(BaseSettings):
     )
     model_name: str | None = Field(default=None, description="The model's name there, and its id at /v1/models.")
     model_key: SecretStr | None = None
+    model_server: Literal["vllm", "openai"] = Field(
+        default="vllm", description="What serves the models of the short forms; see [models]."
+    )
     model_price_input: float | None = Field(default=None, ge=0, description="Price of a million tokens it reads.")
     model_price_output: float | None = Field(default=None, ge=0, description="Price of a million tokens it writes.")
     embedding_url: str | None = None
@@ -86,6 +91,13 @@ class Settings(BaseSettings):
     image_url: str | None = None
     image_name: str | None = None
     image_key: SecretStr | None = None
+
+    models: dict[str, ModelConfig] = Field(
+        default_factory=dict[str, ModelConfig], description="The models of the hub, by their id at every interface."
+    )
+    roles: dict[str, str] = Field(
+        default_factory=dict[str, str], description="Which model serves a role that use cases name."
+    )
 
     mcp_servers: dict[str, McpServer] = Field(
         default_factory=dict[str, McpServer], description="MCP servers of others, by the name their tools go under."
@@ -106,12 +118,7 @@ class Settings(BaseSettings):
     @classmethod
     def _address(cls, url: str | None) -> str | None:
         """A web address, or none: told at the start, not by the first request."""
-        if not url or _is_web_address(url):
-            return url or None
-        shown = f"{url[:80]!r}" if "@" not in url else "what was given"  # it may hold a password
-        raise PydanticCustomError(
-            "no_url", "{shown} is no web address, expected for example 'http://localhost:8000/v1'", {"shown": shown}
-        )
+        return web_address(url) if url else None
 
     @classmethod
     def settings_customise_sources(
@@ -123,21 +130,6 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
-
-
-def _is_web_address(url: str) -> bool:
-    """Whether `url` is whole: http or https, a host, and a port that can be one."""
-    try:
-        parts = urlsplit(url)
-        return (
-            parts.scheme in ("http", "https")
-            and bool(parts.hostname)
-            and parts.port != 0
-            and url.isprintable()
-            and " " not in url
-        )
-    except ValueError:
-        return False
 
 
 def unknown_variables() -> list[str]:
