@@ -34,6 +34,7 @@ from prompts.store import PromptStore
 from server.engines import house_engines
 from server.servers import Servers
 from server.settings import Settings, load_settings
+from server.state import Database
 from tools.base import ArtifactStore, Caller, NotFound
 
 __all__ = ["LOCAL", "House", "open_house"]
@@ -55,6 +56,7 @@ class House:
     prompts: "Prompts"
     artifacts: ArtifactStore
     servers: Servers
+    state: Database
     closing: AsyncExitStack = field(repr=False)
 
     async def ask(
@@ -154,6 +156,8 @@ async def open_house(settings: Settings | None = None) -> AsyncGenerator[House]:
         artifacts = ArtifactStore(settings.home / "artifacts")
         gate = Gate([CancelGuard(), SizeGuard(), SecretGuard(), UsageGuard()])
         servers = Servers(settings, artifacts, closing)
+        state = Database(settings.home, settings.database)
+        closing.push_async_callback(state.close)
         toolbox = Toolbox(servers.all(), gate, servers.outside())
         closing.push_async_callback(toolbox.close)
         engines = Engines(house_engines(settings, lambda: servers.http))
@@ -172,7 +176,7 @@ async def open_house(settings: Settings | None = None) -> AsyncGenerator[House]:
             use_cases=tuple(catalog),
             tracer_provider=TracerProvider(),
         )
-        yield House(settings, catalog, runtime, prompts, artifacts, servers, closing)
+        yield House(settings, catalog, runtime, prompts, artifacts, servers, state, closing)
 
 
 def library_root(settings: Settings) -> Path:

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from server.state import postgresql_address
 from tools.base import SetupError
 from tools.models import ModelConfig, web_address
 
@@ -66,6 +67,9 @@ class Settings(BaseSettings):
     database: SecretStr | None = Field(
         default=None, description="PostgreSQL for several machines; without it SQLite in the home."
     )
+    database: SecretStr | None = Field(
+        default=None, description="PostgreSQL for several machines; without it SQLite in the home."
+    )
     prompts: Path | None = Field(default=None, description="Folder of the prompt library, in a Git repository.")
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
@@ -119,6 +123,11 @@ class Settings(BaseSettings):
     def _address(cls, url: str | None) -> str | None:
         """A web address, or none: told at the start, not by the first request."""
         return web_address(url) if url else None
+
+    @field_validator("database")
+    @classmethod
+    def _database(cls, url: SecretStr | None) -> SecretStr | None:
+        return postgresql_address(url)
 
     @classmethod
     def settings_customise_sources(
