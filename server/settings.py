@@ -67,9 +67,6 @@ class Settings(BaseSettings):
     database: SecretStr | None = Field(
         default=None, description="PostgreSQL for several machines; without it SQLite in the home."
     )
-    database: SecretStr | None = Field(
-        default=None, description="PostgreSQL for several machines; without it SQLite in the home."
-    )
     prompts: Path | None = Field(default=None, description="Folder of the prompt library, in a Git repository.")
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
