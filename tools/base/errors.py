@@ -3,7 +3,8 @@
 PartiturError
 ├── SetupError            the installation or a declaration is wrong: stops the start, exit code 2
 ├── InvalidInput          what was sent does not fit
-│   └── TooLarge          … because it is too big
+│   ├── TooLarge          … because it is too big
+│   └── TooLong           … because a model cannot read that much at once
 ├── Unauthenticated       who is asking is not known
 ├── Forbidden             who is asking may not
 │   └── Refused           a guard said no
@@ -38,6 +39,7 @@ __all__ = [
     "StepFailed",
     "TimedOut",
     "TooLarge",
+    "TooLong",
     "ToolFailed",
     "Unauthenticated",
     "Unavailable",
@@ -92,6 +94,13 @@ class TooLarge(InvalidInput):
 
     code = "too_large"
     status = 413
+    default_hint = "Send less at once."
+
+
+class TooLong(InvalidInput):
+    """The text is longer than the model, or the use case, can read."""
+
+    code = "context_length_exceeded"
     default_hint = "Send less at once."
 
 
