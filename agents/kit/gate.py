@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from agents.kit.result import Usage
 from tools.base import Caller, PartiturError, Refused
@@ -28,7 +28,11 @@ class Act:
 
 
 class Guard(Protocol):
-    """One rule. It raises to refuse; it may not change what passes."""
+    """One rule. It raises to refuse; it may not change what passes.
+
+    One that also has `begins(text) -> int`, the number of characters at the end of a streamed text that may be the
+    beginning of what it refuses, lets the others go at once. Where one has not, words are held until they are whole.
+    """
 
     def before(self, act: Act, text: str) -> None:
         """Asked with what goes in."""
@@ -43,23 +47,41 @@ class Guard(Protocol):
         ...
 
 
+@runtime_checkable
+class _Foresees(Protocol):
+    def begins(self, text: str) -> int: ...
+
+
 class Gate:
     """Asks every guard, in order; one that breaks refuses (fail closed)."""
 
     def __init__(self, guards: Sequence[Guard]) -> None:
         self._guards = tuple(guards)
+        self._foreseeing = tuple(guard.begins for guard in guards if isinstance(guard, _Foresees))
+        self.foresees = len(self._foreseeing) == len(self._guards)
+        """Whether every guard tells what may be the beginning of something."""
 
     def before(self, act: Act, text: str) -> None:
         """Lets `act` begin with `text` as its input, or raises."""
         for guard in self._guards:
-            self._ask(guard, "before", act, text)
+            try:
+                guard.before(act, text)
+            except PartiturError:
+                raise
+            except Exception as error:  # a broken guard must refuse, whatever broke it
+                raise _unjudged(guard, act) from error
 
     def after(self, act: Act, text: str, *, spent: Usage | None = None) -> None:
         """Lets `text` out as the result of `act`, or raises; what was spent is counted even then."""
         if spent is not None:
             act.spent.add(spent)
         for guard in self._guards:
-            self._ask(guard, "after", act, text)
+            try:
+                guard.after(act, text)
+            except PartiturError:
+                raise
+            except Exception as error:  # as above
+                raise _unjudged(guard, act) from error
 
     def pieces(self, act: Act) -> "Pieces":
         """A filter for the streamed text of `act`."""
@@ -68,47 +90,62 @@ class Gate:
     def piece(self, act: Act, text: str) -> None:
         """Lets a window of streamed text pass, or raises."""
         for guard in self._guards:
-            self._ask(guard, "piece", act, text)
+            try:
+                guard.piece(act, text)
+            except PartiturError:
+                raise
+            except Exception as error:  # as above
+                raise _unjudged(guard, act) from error
 
-    def _ask(self, guard: Guard, point: Literal["before", "piece", "after"], act: Act, text: str) -> None:
+    def free(self, act: Act, text: str) -> int:
+        """How many characters of a streamed text may be judged now; the rest waits for what follows."""
+        if not self.foresees:
+            return max(text.rfind(" "), text.rfind("\n")) + 1
         try:
-            getattr(guard, point)(act, text)
-        except PartiturError:
-            raise
-        except Exception as error:  # a broken guard must refuse, whatever broke it
-            name = type(guard).__name__
+            return len(text) - max((begins(text) for begins in self._foreseeing), default=0)
+        except Exception as error:  # as above
             log.exception("Guard failed")
             raise Refused(
-                f"The guard {name!r} could not judge {act.kind} {act.name!r}. What no guard has judged is refused.",
-                hint="See the log for the reason and mend the guard.",
+                f"A guard could not judge {act.kind} {act.name!r}. What no guard has judged is refused."
             ) from error
 
 
-class Pieces:
-    """Streamed text on its way out: a word is held until it is whole, so that no secret leaves in halves."""
+def _unjudged(guard: Guard, act: Act) -> Refused:
+    log.exception("Guard failed")
+    return Refused(
+        f"The guard {type(guard).__name__!r} could not judge {act.kind} {act.name!r}. What no guard has judged is refused.",
+        hint="See the log for the reason and mend the guard.",
+    )
 
-    _WINDOW = 512
-    _LONGEST_WORD = 8192
+
+class Pieces:
+    """Streamed text on its way out: what may be the beginning of a secret is held, so that none leaves in halves."""
+
+    _MOST_HELD = 8192
 
     def __init__(self, gate: Gate, act: Act) -> None:
         self._gate, self._act = gate, act
-        self._out, self._held = "", ""
+        self._window = 64 if gate.foresees else 512
+        """Characters before the new ones that guards see again."""
+        self._out, self.held = "", ""
 
     def add(self, text: str) -> str:
         """Takes new text and gives what may be sent now."""
-        self._held += text
-        cut = max(self._held.rfind(" "), self._held.rfind("\n")) + 1
-        if cut == 0 and len(self._held) > self._LONGEST_WORD:
-            cut = len(self._held)
+        self.held += text
+        cut = self._gate.free(self._act, self.held)
+        if cut == 0 and len(self.held) > self._MOST_HELD:
+            cut = len(self.held)
         return self._release(cut)
 
     def end(self) -> str:
         """Gives what was still held."""
-        return self._release(len(self._held))
+        return self._release(len(self.held))
 
     def _release(self, cut: int) -> str:
-        free, self._held = self._held[:cut], self._held[cut:]
-        if free:
-            self._gate.piece(self._act, self._out + free)
-            self._out = (self._out + free)[-self._WINDOW :]
+        if not cut:
+            return ""
+        free, self.held = self.held[:cut], self.held[cut:]
+        window = self._out + free
+        self._gate.piece(self._act, window)
+        self._out = window[-self._window :]
         return free

@@ -20,6 +20,43 @@ _SECRETS = {
 }
 _PATTERN = re.compile("|".join(f"(?P<k{i}>{pattern})" for i, pattern in enumerate(_SECRETS.values())))
 _KINDS = tuple(_SECRETS)
+_MARKS = (
+    *("pt-", "sk-", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox"),
+    *("eyJ", "-----BEGIN "),
+)
+"""One of them stands in every secret; looking for them first takes a tenth of the time."""
+
+
+def _beginning(word: str, rest: str) -> str:
+    """A pattern for `word` as far as it has come at the end of a text, and once it is whole for `rest` after it."""
+    pattern = rest
+    for letter in reversed(word):
+        pattern = f"{re.escape(letter)}(?:{pattern})?"
+    return pattern
+
+
+_TOKEN = r"[A-Za-z0-9_-]*"
+_BEGINS = re.compile(
+    r"(?:\b(?:"
+    + "|".join(
+        (
+            _beginning("pt-", _TOKEN),
+            _beginning("sk-", _TOKEN),
+            _beginning("AKIA", "[0-9A-Z]*"),
+            _beginning("ASIA", "[0-9A-Z]*"),
+            _beginning("gh", "[pousr](?:_[A-Za-z0-9]*)?"),
+            _beginning("github_pat_", r"\w*"),
+            _beginning("glpat-", _TOKEN),
+            _beginning("xox", "[abprs](?:-[A-Za-z0-9-]*)?"),
+        )
+    )
+    + r")|(?<![A-Za-z0-9_-])"
+    + _beginning("eyJ", _TOKEN + r"(?:\.(?:" + _beginning("eyJ", _TOKEN + r"(?:\.[A-Za-z0-9_-]*)?") + ")?)?")
+    + "|"
+    + _beginning("-----BEGIN", r"[A-Z ]*")
+    + r")\Z"
+)
+"""What may become a secret, at the end of a text."""
 
 
 class SecretGuard:
@@ -34,7 +71,17 @@ class SecretGuard:
     def after(self, act: Act, text: str) -> None:
         self._look(act, text, "What came out")
 
+    def begins(self, text: str) -> int:
+        """The characters at the end that may be the beginning of a credential."""
+        found = _BEGINS.search(text)
+        return len(text) - found.start() if found else 0
+
     def _look(self, act: Act, text: str, where: str) -> None:
+        for mark in _MARKS:
+            if mark in text:
+                break
+        else:
+            return
         found = _PATTERN.search(text)
         if found and found.lastgroup:
             kind = _KINDS[int(found.lastgroup[1:])]
@@ -60,6 +107,10 @@ class SizeGuard:
     def after(self, act: Act, text: str) -> None:
         self._measure(act, len(text), self.longest_out, "output")
 
+    def begins(self, text: str) -> int:
+        """Nothing that comes could change what was judged."""
+        return 0
+
     def _measure(self, act: Act, length: int, most: int, what: str) -> None:
         if length > most:
             raise TooLarge(
@@ -79,6 +130,10 @@ class CancelGuard:
     def after(self, act: Act, text: str) -> None:
         self._stop(act)
 
+    def begins(self, text: str) -> int:
+        """Nothing that comes could change what was judged."""
+        return 0
+
     def _stop(self, act: Act) -> None:
         if act.cancelled():
             raise Cancelled(f"The run was cancelled at {act.kind} {act.name!r}.")
@@ -95,20 +150,24 @@ class UsageGuard:
     def before(self, act: Act, text: str) -> None:
         if act.kind == "use_case":
             return
-        spent = {
-            "model requests": (act.spent.requests, self.most_requests),
-            "tool calls": (act.spent.tool_calls, self.most_tool_calls),
-            "tokens": (act.spent.input_tokens + act.spent.output_tokens, self.most_tokens),
-        }
-        for what, (used, most) in spent.items():
-            if used >= most:
-                raise Refused(
-                    f"The run has used {used} {what} before {act.kind} {act.name!r}. One run may use {most}.",
-                    hint="Ask for less at once.",
-                )
+        spent = act.spent
+        self._judge(act, "model requests", spent.requests, self.most_requests)
+        self._judge(act, "tool calls", spent.tool_calls, self.most_tool_calls)
+        self._judge(act, "tokens", spent.input_tokens + spent.output_tokens, self.most_tokens)
+
+    def _judge(self, act: Act, what: str, used: int, most: int) -> None:
+        if used >= most:
+            raise Refused(
+                f"The run has used {used} {what} before {act.kind} {act.name!r}. One run may use {most}.",
+                hint="Ask for less at once.",
+            )
 
     def piece(self, act: Act, text: str) -> None:
         """Spending is counted when a request ends."""
+
+    def begins(self, text: str) -> int:
+        """Spending is not in the words."""
+        return 0
 
     def after(self, act: Act, text: str) -> None:
         """Spending is judged before the next act."""
