@@ -108,10 +108,14 @@ def upgrade() -> None:
         sa.Column("previous", sa.String(64)),
         sa.Column("body", sa.JSON, nullable=False),
         sa.Column("items", sa.JSON, nullable=False),
-        sa.Column("messages", sa.JSON, nullable=False),
-        sa.Column("cancel_requested", sa.Boolean, nullable=False),
-        sa.Column("worker", sa.String(64)),
+        sa.Column("streamed", sa.Boolean, nullable=False),
         sa.Column("heartbeat", sa.BigInteger),
         sa.Index("responses_expire", "expires"),
         sa.Index("responses_todo", "status", "heartbeat"),
+    )
+    op.create_table(
+        "response_events",
+        sa.Column("response", sa.String(64), sa.ForeignKey("responses.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("event", sa.Text, nullable=False),
     )

@@ -29,6 +29,7 @@ __all__ = [
     "files",
     "metadata",
     "mine",
+    "response_events",
     "responses",
     "row_of",
     "vector_store_files",
@@ -168,15 +169,22 @@ responses = Table(
     Column("previous", String(64)),
     Column("body", JSON, nullable=False),
     Column("items", JSON, nullable=False),
-    Column("messages", JSON, nullable=False),
-    Column("cancel_requested", Boolean, nullable=False),
-    Column("worker", String(64)),
+    Column("streamed", Boolean, nullable=False),
     _time("heartbeat"),
     Index("responses_of", "tenant", "subject", "created", "id"),
     Index("responses_expire", "expires"),
     Index("responses_todo", "status", "heartbeat"),
 )
-"""`body`: the response as it is shown; `items`: what was sent; `messages`: the conversation to go on from."""
+"""`body`: the response as it is shown; `items`: what was sent. The conversation goes back over `previous`."""
+
+response_events = Table(
+    "response_events",
+    metadata,
+    Column("response", String(64), ForeignKey("responses.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("event", Text, nullable=False),
+)
+"""What was told of a response in the background that is `streamed`, so that any worker can tell it again."""
 
 
 def mine(table: Table, caller: Caller) -> ColumnElement[bool]:
