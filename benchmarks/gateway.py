@@ -87,17 +87,17 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all figures here")
     given = parser.parse_args()
     if given.quick:
-        given.works, given.at_once, given.servers, given.rounds, given.seconds = "chat,stream", "16", OWN[:3], 4, 1.5
+        given.works, given.at_once, given.rounds, given.seconds = "chat,stream", "16", 4, 1.5
+        given.servers = "floor,min,partitur"
     names = [*_names(given.servers), *_names(given.peers)]
     if unknown := set(names) - {*OWN, *PEERS}:
         parser.error(f"The servers {sorted(unknown)} are unknown. Expected some of {[*OWN, *PEERS]}.")
-    plan: list[tuple[Work, int]] = []
     works: tuple[Work, ...] = get_args(Work)
+    counts = [int(count) for count in _names(given.at_once)]
+    plan: list[tuple[Work, int]] = []
     for work in works:
-        if work in _names(given.works):
-            plan += [
-                (work, count) for count in ([ENDURING] if work == "endurance" else map(int, _names(given.at_once)))
-            ]
+        if _names(given.works).count(work):
+            plan += [(work, count) for count in ([ENDURING] if work == "endurance" else counts)]
     with ExitStack() as closing:
         servers = launched(names, closing)
         report = compare(servers, plan, rounds=given.rounds, seconds=given.seconds)
@@ -110,8 +110,8 @@ def main() -> None:
         given.json.write_text(json.dumps(report.data(), indent=1), "utf-8")
 
 
-def _names(given: str | tuple[str, ...]) -> list[str]:
-    return [name for name in given.split(",") if name] if isinstance(given, str) else list(given)
+def _names(given: str) -> list[str]:
+    return [name for name in given.split(",") if name]
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def _cell(report: Report, server: str, work: Work, at_once: int) -> str:
         if server == "floor" or "floor" not in report.servers:
             return f"{p50:.1f} / {p99:.1f} ms{failed}"
         low, high = (report.quantile("floor", work, at_once, q, lambda figures: figures.first) for q in (0.5, 0.99))
-        return f"+ {p50 - low:.1f} / + {p99 - high:.1f} ms; {cpu}{failed}"
+        return f"{p50 - low:+.1f} / {p99 - high:+.1f} ms; {cpu}{failed}"
     p50, p99 = (report.quantile(server, work, at_once, q, lambda figures: figures.latencies) for q in (0.5, 0.99))
     per_second = f"{report.median(server, work, at_once, lambda figures: figures.per_second):,.0f}/s"
     compared = ""
