@@ -9,19 +9,31 @@ from starlette.responses import JSONResponse
 
 from tools.base import InvalidInput, NotFound, Overloaded, PartiturError, Unavailable
 
-__all__ = ["Broken", "InvalidParameter", "UnknownModel", "UnsupportedMedia", "http_error", "openai_error", "told"]
+__all__ = [
+    "Broken",
+    "InvalidParameter",
+    "TooSlow",
+    "UnknownModel",
+    "UnsupportedMedia",
+    "http_error",
+    "openai_error",
+    "told",
+]
 
 _KINDS = {
     400: "invalid_request_error",
     401: "invalid_request_error",
     403: "permission_error",
     404: "invalid_request_error",
+    408: "invalid_request_error",
     413: "invalid_request_error",
     415: "invalid_request_error",
     422: "invalid_request_error",
     429: "rate_limit_error",
 }
 """What OpenAI's clients call an error of that status; above 499 it is a `server_error`."""
+_UNREAD = (408, 413)
+"""Statuses after which a connection cannot serve on: the rest of a body may still come."""
 _CODES = {"unauthenticated": "invalid_api_key"}
 
 
@@ -31,6 +43,14 @@ class UnsupportedMedia(InvalidInput):
     code = "unsupported_media_type"
     status = 415
     default_hint = "Send JSON with 'Content-Type: application/json' and no 'Content-Encoding'."
+
+
+class TooSlow(InvalidInput):
+    """The body did not come in time."""
+
+    code = "request_timeout"
+    status = 408
+    default_hint = "Send it again, faster or less of it."
 
 
 class NotAllowed(InvalidInput):
@@ -91,6 +111,8 @@ def http_error(error: PartiturError | HTTPException, *, headers: Mapping[str, st
         error = _of_http(error)
     if error.status == 401:
         sent.setdefault("WWW-Authenticate", "Bearer")
+    if error.status in _UNREAD:
+        sent.setdefault("Connection", "close")
     if isinstance(error, Overloaded | Unavailable) and error.retry_after is not None:
         sent.setdefault("Retry-After", str(max(1, math.ceil(error.retry_after))))
     return JSONResponse(openai_error(error), status_code=error.status, headers=sent)
