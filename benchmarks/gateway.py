@@ -17,7 +17,6 @@ import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from typing import get_args
 
 from benchmarks.load import Figures, Work
 from benchmarks.process import ROOT, memory_mb
@@ -27,7 +26,7 @@ from benchmarks.servers import PEERS, Server, launched
 __all__ = ["main"]
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-ENDURING = 1000
+WORKS: tuple[Work, ...] = ("chat", "stream", "paced", "endurance")
 OWN = ("floor", "min", "partitur", "bare")
 
 
@@ -77,7 +76,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="chat and stream at 16; floor, min and partitur")
-    parser.add_argument("--works", default=",".join(get_args(Work)), help="default: %(default)s")
+    parser.add_argument("--works", default=",".join(WORKS), help="default: %(default)s")
     parser.add_argument("--at-once", default="1,16,64,256", help="default: %(default)s; endurance has 1,000")
     parser.add_argument("--servers", default=",".join(OWN), help="of our own; default: %(default)s")
     parser.add_argument("--peers", default="", help=f"of {','.join(PEERS)}")
@@ -92,12 +91,11 @@ def main() -> None:
     names = [*_names(given.servers), *_names(given.peers)]
     if unknown := set(names) - {*OWN, *PEERS}:
         parser.error(f"The servers {sorted(unknown)} are unknown. Expected some of {[*OWN, *PEERS]}.")
-    works: tuple[Work, ...] = get_args(Work)
+    wanted = _names(given.works)
     counts = [int(count) for count in _names(given.at_once)]
-    plan: list[tuple[Work, int]] = []
-    for work in works:
-        if _names(given.works).count(work):
-            plan += [(work, count) for count in ([ENDURING] if work == "endurance" else counts)]
+    plan = [
+        (work, count) for work in WORKS if wanted.count(work) for count in ((1000,) if work == "endurance" else counts)
+    ]
     with ExitStack() as closing:
         servers = launched(names, closing)
         report = compare(servers, plan, rounds=given.rounds, seconds=given.seconds)
