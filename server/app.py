@@ -25,6 +25,7 @@ from server.keys import KeyStore, KeyVerifier
 from server.mcp_door import PATH, McpDoor
 from server.openai_api import OpenAIApi
 from server.openai_engines import OtherEngines
+from server.openai_files import FilesApi
 from server.openai_raw import RawModels
 from server.openapi import OpenApi
 from server.rest_api import RestApi
@@ -61,6 +62,7 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
     raw = RawModels(settings, house.runtime.gate, house.closing)
     others = OtherEngines(settings, house.runtime.gate)
     api, rest = OpenAIApi(house, raw, others.ids), RestApi(house)
+    files = FilesApi(house)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
@@ -77,6 +79,7 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
             *health.routes(),
             *api.routes(),
             *others.routes(),
+            *files.routes(),
             *rest.routes(),
             Route("/openapi.json", OpenApi(house.catalog).document, methods=["GET"]),
             Route("/docs", docs_page, methods=["GET"]),
@@ -88,6 +91,7 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
                 verify=verify,
                 open_paths=OPEN_PATHS,
                 max_body_bytes=settings.max_body_bytes,
+                larger={"/v1/files": settings.max_file_bytes + 1_000_000},  # a file, and the form around it
                 stopping=lambda: state.now,
             )
         ],

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -45,6 +45,7 @@ class Door:
         verify: makes callers of tokens.
         open_paths: served to everybody.
         max_body_bytes: a longer body is refused while it is read.
+        larger: paths whose bodies may be larger, with how many bytes.
         stopping: True once the server shuts down.
     """
 
@@ -55,12 +56,14 @@ class Door:
         verify: Verifier,
         open_paths: Collection[str],
         max_body_bytes: int,
+        larger: Mapping[str, int] | None = None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._app = app
         self._verify = verify
         self._open = frozenset(open_paths)
         self._most = max_body_bytes
+        self._larger = larger or {}
         self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,6 +74,7 @@ class Door:
                 await self._app(scope, receive, send)
             return
         request_id, started, size = secrets.token_hex(16), False, 0
+        most = self._larger.get(scope["path"], self._most)
 
         async def sending(message: Message) -> None:
             nonlocal started
@@ -86,8 +90,8 @@ class Door:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > self._most:
-                raise self._too_large()
+            if size > most:
+                raise _too_large(most)
             return message
 
         async def answer(response: Response) -> None:
@@ -96,8 +100,8 @@ class Door:
 
         try:
             declared = Headers(scope=scope).get("content-length", "0")
-            if len(declared) > _DIGITS or not declared.isdecimal() or int(declared) > self._most:
-                raise self._too_large()
+            if len(declared) > _DIGITS or not declared.isdecimal() or int(declared) > most:
+                raise _too_large(most)
             if scope["path"] not in self._open:
                 token = bearer(scope)
                 try:
@@ -127,8 +131,9 @@ class Door:
                 )
             )
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"The body of the request is too large. At most {self._most} bytes are read.")
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"The body of the request is too large. At most {most} bytes are read.")
 
 
 def bearer(scope: Scope) -> str:

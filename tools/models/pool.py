@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import Mapping, Set
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pydantic_core import from_json
 
@@ -32,12 +32,23 @@ _SAID = 500
 
 
 class Declined(Failed):
-    """The engine said no to what it was sent. `answered` is its HTTP status, `said` its own sentence or nothing."""
+    """The engine said no to what it was sent.
 
-    def __init__(self, message: str, *, answered: int, said: str, hint: str | None = None) -> None:
+    Args:
+        message: as for every error.
+        answered: its HTTP status.
+        said: its own sentence, or nothing.
+        param: the part of the request that it names, if any.
+        hint: as for every error.
+    """
+
+    def __init__(
+        self, message: str, *, answered: int, said: str, param: str | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.answered = answered
         self.said = said
+        self.param = param
 
 
 class Pool:
@@ -122,9 +133,9 @@ class Pool:
         replicas = self.replicas
         if len(replicas) == 1:
             only = replicas[0]
-            return only if only not in tried and only.allows(now) else None
+            return only if only not in tried and only.breaker.allows(now) else None
         shift = self._turn % len(replicas)
-        free = [one for one in (*replicas[shift:], *replicas[:shift]) if one not in tried and one.allows(now)]
+        free = [one for one in (*replicas[shift:], *replicas[:shift]) if one not in tried and one.breaker.allows(now)]
         return min(free, key=lambda one: (one.healthy is False, one.load), default=None)
 
     async def send(
@@ -157,8 +168,8 @@ class Pool:
                         replica.breaker.succeeded()
                         kept = True
                         return response, replica
-                    said = await self._said(response)
-                fault = self._refusal(replica, response, said, path)
+                    said, param = await self._said(response)
+                fault = self._refusal(response, said, param)
                 if isinstance(fault, Declined):
                     replica.breaker.succeeded()
                     raise fault
@@ -198,20 +209,21 @@ class Pool:
             raise fault
         await asyncio.sleep(pause)
 
-    async def _said(self, response: "aiohttp.ClientResponse") -> str:
-        """What the engine says of its error; nothing where it says none."""
+    async def _said(self, response: "aiohttp.ClientResponse") -> tuple[str, str | None]:
+        """What the engine says of its error, and the parameter that it names."""
         data = await response.content.read(65_536)
         response.close()
         log.warning("The engine of %r answered %d: %r", self.id, response.status, data[:_SAID])
         return _message(data)
 
-    def _refusal(self, replica: Replica, response: "aiohttp.ClientResponse", said: str, path: str) -> PartiturError:
+    def _refusal(self, response: "aiohttp.ClientResponse", said: str, param: str | None) -> PartiturError:
         status = response.status
         if status not in _BUSY:
             return Declined(
                 f"The engine of {self.id!r} refused the request (status {status})" + (f": {said}" if said else "."),
                 answered=status,
                 said=said,
+                param=param,
                 hint="The log has the reason.",
             )
         again = _seconds(response.headers.get("Retry-After"))
@@ -285,16 +297,18 @@ class Opening:
         self._pool.slots.free(asyncio.get_running_loop().time() - self._began)
 
 
-def _message(data: bytes) -> str:
-    """The sentence in an error of OpenAI's shape, or of vLLM's; nothing where there is none."""
+def _message(data: bytes) -> tuple[str, str | None]:
+    """Sentence and parameter of an error in OpenAI's shape, or in vLLM's; nothing where there is none."""
     try:
-        said: object = from_json(data)
+        error: object = from_json(data)
     except ValueError:
-        return ""
-    for key in ("error", "message"):
-        if isinstance(said, dict) and key in said:
-            said = said[key]  # pyright: ignore[reportUnknownVariableType]  # JSON: any type may stand there
-    return " ".join(said.split())[:_SAID] if isinstance(said, str) else ""
+        return "", None
+    if isinstance(error, dict) and "error" in error:
+        error = cast("object", error["error"])
+    about = cast("dict[str, object]", error) if isinstance(error, dict) else {"message": error}
+    said, param = about.get("message"), about.get("param")
+    text = " ".join(said.split())[:_SAID] if isinstance(said, str) else ""
+    return text, param if isinstance(param, str) else None
 
 
 def _seconds(header: str | None) -> float | None:

@@ -14,7 +14,10 @@ _GAUGES = {
     "vllm:kv_cache_usage_perc": "cache",
     "vllm:gpu_cache_usage_perc": "cache",
 }
-_LINE = re.compile(rf"^({'|'.join(_GAUGES)})(?:\{{([^}}]*)\}})?\s+([0-9.eE+-]+)", re.MULTILINE)
+_LINE = re.compile(
+    rf"^({'|'.join(_GAUGES)})(?:\{{([^}}]*)\}})?\s+(\d+(?:\.\d+)?(?:[eE][+-]?\d{1, 2})?)(?:\s|$)",
+    re.ASCII | re.MULTILINE,
+)
 
 
 @dataclass(eq=False)
@@ -39,6 +42,10 @@ class Replica:
         """What a further request would wait behind."""
         return self.outstanding + (self.waiting or 0)
 
+    def forget(self) -> None:
+        """Drops what it said of itself."""
+        self.running = self.waiting = self.cache = None
+
     @property
     def shown(self) -> str:
         """The address for people and logs: without user name, password and query."""
@@ -49,10 +56,6 @@ class Replica:
     def root(self) -> str:
         """The address of the server itself, beside its OpenAI interface."""
         return self.url.removesuffix("/v1")
-
-    def allows(self, now: float) -> bool:
-        """Whether it may be asked. One whose last probe failed may not, unless its rest is over."""
-        return self.breaker.allows(now)
 
 
 def gauges(metrics: str, name: str) -> dict[str, float]:

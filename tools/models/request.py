@@ -16,6 +16,10 @@ class Json:
     data: Mapping[str, Any]
     raw: bytes | None = None
 
+    def having(self, changes: Mapping[str, Any]) -> "Json":
+        """The same with other fields."""
+        return Json({**self.data, **changes}, None if self.raw is None else self.written(changes))
+
     def written(self, changes: Mapping[str, Any]) -> bytes:
         """The object with `changes`. New fields are put before the others, so that a large body is not written anew."""
         new = {name: value for name, value in changes.items() if self.data.get(name) != value or name not in self.data}

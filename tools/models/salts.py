@@ -21,8 +21,9 @@ class Salts:
         """The salt of a tenant; `own` is one that a client gave, to keep its requests apart from its tenant's others."""
         salt = self._of.get(tenant)
         if salt is None:
-            salt = self._of[tenant] = self._made(tenant)
-        return salt if own is None else self._made(f"{tenant}\0{own}")
+            salt = self._of[tenant] = _made(self._secret, tenant)
+        return salt if own is None else _made(salt.encode(), str(own))
 
-    def _made(self, text: str) -> str:
-        return hmac.new(self._secret, text.encode("utf-8", "surrogatepass"), sha256).hexdigest()[:32]
+
+def _made(key: bytes, text: str) -> str:
+    return hmac.new(key, text.encode("utf-8", "surrogatepass"), sha256).hexdigest()[:32]

@@ -26,7 +26,10 @@ class Slots:
         self._order = count()
         self._mean = 1.0
         self.running = 0
-        self.waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
 
     async def take(self, priority: int = 0) -> None:
         """Takes a place, after a wait where none is free; a lower `priority` goes first.
@@ -39,22 +42,22 @@ class Slots:
             return
         if self.waiting >= self._queued:
             raise self._full(f"{self.waiting} requests wait already")
-        turn = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (priority, next(self._order), turn))
-        self.waiting += 1
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waits = (priority, next(self._order), turn)
+        heapq.heappush(self._waiting, waits)
         try:
             async with asyncio.timeout(self._wait):
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self._pass_on()
-            else:
-                turn.cancel()
+                self._pass_on()  # the place came at the same moment
+            elif waits in self._waiting:
+                # Out of the queue at once: where places are taken for long, those who left would fill the memory.
+                self._waiting.remove(waits)
+                heapq.heapify(self._waiting)
             if isinstance(error, TimeoutError):
                 raise self._full(f"no place became free within {self._wait:g} s") from None
             raise
-        finally:
-            self.waiting -= 1
 
     def free(self, seconds: float) -> None:
         """Gives a place back.
@@ -68,9 +71,9 @@ class Slots:
     def _pass_on(self) -> None:
         """The place goes to who waits longest, or is free."""
         while self._waiting:
-            turn = heapq.heappop(self._waiting)[2]
-            if not turn.done():
-                turn.set_result(None)
+            waits = heapq.heappop(self._waiting)
+            if not waits[2].done():
+                waits[2].set_result(None)
                 return
         self.running -= 1
 

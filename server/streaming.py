@@ -1,0 +1,137 @@
+"""Server-sent events over ASGI: each piece forwarded as it comes, kept alive in silence, ended with the client."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from pydantic_core import to_json
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from server.errors import Broken, openai_error
+from tools.base import PartiturError, Unavailable
+
+__all__ = ["ALIVE", "END", "EventStream", "event", "watched"]
+
+log = logging.getLogger(__name__)
+END = b"data: [DONE]\n\n"
+"""The event after the last chunk."""
+ALIVE = b": keep-alive\n\n"
+"""A comment; clients pass over it."""
+_FIRST = 5.0
+"""Seconds that the first event is waited for, so that an early error still has its status."""
+_BEAT = 15.0
+"""Seconds of silence after which a comment keeps proxies from closing the stream."""
+
+
+def event(data: object) -> bytes:
+    """One server-sent event."""
+    return b"data: " + to_json(data) + b"\n\n"
+
+
+async def watched(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
+    """Does `work` in this task, and stops it when the client goes away: then nobody is left to be told anything.
+
+    Args:
+        receive: of a request whose body has been read.
+        work: answers it.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        task.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not gone:
+            raise
+        task.uncancel()
+    finally:
+        watching.cancel()
+
+
+class EventStream(Response):
+    """Sends events as they come.
+
+    An error before the first one keeps its own status; a later one is told by an event, and no clean end follows it.
+
+    Args:
+        events: what is sent; empty ones are passed over.
+        headers: further headers, looked at when the first event is there.
+    """
+
+    def __init__(self, events: AsyncGenerator[bytes], headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(media_type="text/event-stream")
+        self._events = events
+        self._more = headers
+        self._started = False
+        self._spoke = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await watched(receive, self._sent(send))
+
+    async def _sent(self, send: Send) -> None:
+        beating = asyncio.create_task(self._beat(send))
+        try:
+            async with aclosing(self._events):
+                async for data in self._events:
+                    if data:
+                        if not self._started:
+                            await self._start(send)
+                        self._spoke = True
+                        await send({"type": "http.response.body", "body": data, "more_body": True})
+        except PartiturError as error:
+            if not self._started:
+                raise
+            await self._tell(send, error)
+        except asyncio.CancelledError:
+            # Who went away hears nothing any more; where the server stops, this is the last that the client is told.
+            if self._started:
+                await asyncio.shield(self._last(send, Unavailable("The server stopped before the answer was whole.")))
+            raise
+        except OSError:
+            return  # the client went away while something was sent
+        except Exception:
+            if not self._started:
+                raise
+            log.exception("Stream failed")
+            await self._tell(send, Broken("The answer broke off inside the server."))
+        finally:
+            beating.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _start(self, send: Send) -> None:
+        self._started = True
+        headers = {"cache-control": "no-cache", "x-accel-buffering": "no", **(self._more or {})}
+        for name, value in headers.items():
+            self.headers[name] = value
+        del self.headers["content-length"]
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+
+    async def _tell(self, send: Send, error: PartiturError) -> None:
+        await send({"type": "http.response.body", "body": event(openai_error(error)), "more_body": True})
+
+    async def _last(self, send: Send, error: PartiturError) -> None:
+        await self._tell(send, error)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _beat(self, send: Send) -> None:
+        """Says that it is still there, whenever nothing was said for a while."""
+        await asyncio.sleep(_FIRST)
+        while True:
+            if not self._spoke:
+                if not self._started:
+                    await self._start(send)
+                await send({"type": "http.response.body", "body": ALIVE, "more_body": True})
+            self._spoke = False
+            await asyncio.sleep(_BEAT)
