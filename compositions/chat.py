@@ -71,7 +71,7 @@ async def chat(given: Message, run: Run) -> Reply:
 
 
 async def _reply(run: Run, use_case: UseCase[Any, Any], given: BaseModel) -> Reply:
-    output: BaseModel = await run.ask(use_case, given)
+    output: BaseModel = await run.ask(use_case, given, history=run.history)
     return Reply(use_case=use_case.name, text=readable(output), output=output.model_dump(mode="json"))
 
 

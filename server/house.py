@@ -1,6 +1,6 @@
 """Wires the house: settings into engines, tools, prompts and catalog; everything that is asked is asked here."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -22,6 +22,7 @@ from agents.kit import (
     SecretGuard,
     SizeGuard,
     Toolbox,
+    Turn,
     UsageGuard,
     UseCase,
     validated,
@@ -67,9 +68,12 @@ class House:
         caller: Caller = LOCAL,
         listen: Listener = lambda event: None,
         cancelled: Callable[[], bool] = lambda: False,
+        history: Sequence[Turn] = (),
     ) -> Result[Out]:
         """Asks a use case. See `Runtime.ask`."""
-        return await self.runtime.ask(use_case, given, caller=caller, listen=listen, cancelled=cancelled)
+        return await self.runtime.ask(
+            use_case, given, caller=caller, listen=listen, cancelled=cancelled, history=history
+        )
 
     async def ask_by_name(
         self,
@@ -78,6 +82,7 @@ class House:
         *,
         caller: Caller = LOCAL,
         listen: Listener = lambda event: None,
+        history: Sequence[Turn] = (),
     ) -> Result[Any]:
         """Asks a use case by its name, with plain data.
 
@@ -87,11 +92,13 @@ class House:
         """
         use_case = self.catalog[name]
         data = given if isinstance(given, use_case.input) else validated(use_case.input, given)
-        return await self.ask(use_case, data, caller=caller, listen=listen)
+        return await self.ask(use_case, data, caller=caller, listen=listen, history=history)
 
-    def stream(self, use_case: UseCase[In, Out], given: In, *, caller: Caller = LOCAL) -> AsyncGenerator[Event]:
+    def stream(
+        self, use_case: UseCase[In, Out], given: In, *, caller: Caller = LOCAL, history: Sequence[Turn] = ()
+    ) -> AsyncGenerator[Event]:
         """Asks a use case and tells as it goes. See `Runtime.stream`."""
-        return self.runtime.stream(use_case, given, caller=caller)
+        return self.runtime.stream(use_case, given, caller=caller, history=history)
 
     @property
     def engine(self) -> Engine:

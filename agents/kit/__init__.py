@@ -11,6 +11,7 @@ from agents.kit.run import Run
 from agents.kit.runtime import Runtime
 from agents.kit.task import Evidence, Language, Role, Task, Variable
 from agents.kit.toolbox import HouseServer, Toolbox
+from agents.kit.turns import Turn
 from agents.kit.use_case import Chain, Composition, UseCase, composition
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "StepStarted",
     "Task",
     "Toolbox",
+    "Turn",
     "Usage",
     "UsageGuard",
     "UseCase",

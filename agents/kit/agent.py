@@ -19,7 +19,15 @@ from pydantic_ai.exceptions import (
     UnexpectedModelBehavior,
     UsageLimitExceeded,
 )
-from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextContent, ToolReturnPart, UserPromptPart
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    TextContent,
+    TextPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
@@ -32,6 +40,7 @@ from agents.kit.scope import Scope
 from agents.kit.task import SAMPLING, Evidence, Task
 from agents.kit.toolbox import Toolbox
 from agents.kit.toolset import tool_name
+from agents.kit.turns import Turn
 from agents.kit.use_case import UseCase
 from tools.base import Failed, NoReliableSource, PartiturError, Refused, TimedOut, TooLarge, Unavailable
 
@@ -52,6 +61,7 @@ class _Options(TypedDict):
     deps: Scope
     usage_limits: UsageLimits
     model_settings: ModelSettings
+    message_history: list[ModelMessage] | None
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,7 @@ class Agents:
             deps=scope,
             usage_limits=_LIMITS,
             model_settings=cast("ModelSettings", given),
+            message_history=[_message(turn) for turn in scope.history] or None,
         )
         try:
             if on_partial is None:
@@ -145,6 +156,12 @@ class Agents:
         return self._agents[key]
 
 
+def _message(turn: Turn) -> ModelMessage:
+    if turn.role == "assistant":
+        return ModelResponse(parts=[TextPart(turn.text)])
+    return ModelRequest(parts=[UserPromptPart(turn.text)])
+
+
 def _refusal(engine: Engine, error: ModelAPIError) -> PartiturError:
     """What an engine's refusal means to a caller; its own words may hold addresses and keys and stay in the log."""
     status = error.status_code if isinstance(error, ModelHTTPError) else None
@@ -179,6 +196,7 @@ class GatedModel(WrapperModel):
         super().__init__(engine.model)
         self._tracer = tracer or trace.NoOpTracer()
         self._engine, self._gate, self._scope = engine, gate, scope
+        self._heard = False
 
     async def request(
         self,
@@ -187,7 +205,7 @@ class GatedModel(WrapperModel):
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
         act = self._scope.act("model", self._engine.id)
-        self._gate.before(act, _said(messages))
+        self._gate.before(act, self._new(messages))
         with self._span() as span:
             response = await super().request(messages, model_settings, model_request_parameters)
             self._gate.after(act, _answered(response), spent=self._spent(response, span))
@@ -202,7 +220,7 @@ class GatedModel(WrapperModel):
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
         act = self._scope.act("model", self._engine.id)
-        self._gate.before(act, _said(messages))
+        self._gate.before(act, self._new(messages))
         with self._span() as span:
             async with super().request_stream(
                 messages, model_settings, model_request_parameters, run_context
@@ -210,6 +228,12 @@ class GatedModel(WrapperModel):
                 yield stream
                 response = stream.get()
             self._gate.after(act, _answered(response), spent=self._spent(response, span))
+
+    def _new(self, messages: Sequence[ModelMessage]) -> str:
+        """What has not passed the gate yet: at first all of a conversation, what was answered earlier too."""
+        first, self._heard = not self._heard, True
+        earlier = [_answered(message) for message in messages if isinstance(message, ModelResponse)] if first else []
+        return "\n".join([*earlier, _said(messages, whole=first)])
 
     @contextmanager
     def _span(self) -> Generator[trace.Span]:
@@ -233,11 +257,13 @@ class GatedModel(WrapperModel):
         return spent
 
 
-def _said(messages: Sequence[ModelMessage]) -> str:
-    """What is new in a conversation since the model last spoke; the rest has passed before."""
+def _said(messages: Sequence[ModelMessage], *, whole: bool) -> str:
+    """What users and tools said in a conversation: in the `whole` of it, or since the model last spoke."""
     new: list[str] = []
     for message in reversed(messages):
         if not isinstance(message, ModelRequest):
+            if whole:
+                continue
             break
         for part in message.parts:
             if isinstance(part, UserPromptPart):

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 from pydantic import BaseModel
 
 from agents.kit.scope import Scope
+from agents.kit.turns import Turn
 from agents.kit.use_case import UseCase
 from tools.base import Caller, ToolRef
 
@@ -39,6 +40,7 @@ class Stepper(Protocol):
         ordinal: int,
         *,
         optional: bool,
+        history: Sequence[Turn] = (),
     ) -> Any: ...
 
 
@@ -62,6 +64,11 @@ class Run:
         return self._scope.caller
 
     @property
+    def history(self) -> tuple[Turn, ...]:
+        """What was said before in the conversation, oldest first; a step has it only where it is handed on."""
+        return self._scope.history
+
+    @property
     def random(self) -> Random:
         """Chance that comes out the same when the run is replayed."""
         return self._scope.random
@@ -83,18 +90,26 @@ class Run:
         self._scope.shortfalls.append((self._scope.ordinal, message))
 
     @overload
-    def ask(self, use_case: UseCase[In, Out], given: In, *, optional: Literal[False] = False) -> Awaitable[Out]: ...
+    def ask(
+        self, use_case: UseCase[In, Out], given: In, *, optional: Literal[False] = False, history: Sequence[Turn] = ()
+    ) -> Awaitable[Out]: ...
     @overload
-    def ask(self, use_case: UseCase[In, Out], given: In, *, optional: bool) -> Awaitable[Out | None]: ...
-    def ask(self, use_case: UseCase[In, Out], given: In, *, optional: bool = False) -> Awaitable[Out | None]:
+    def ask(
+        self, use_case: UseCase[In, Out], given: In, *, optional: bool, history: Sequence[Turn] = ()
+    ) -> Awaitable[Out | None]: ...
+    def ask(
+        self, use_case: UseCase[In, Out], given: In, *, optional: bool = False, history: Sequence[Turn] = ()
+    ) -> Awaitable[Out | None]:
         """Asks another use case; its place among the steps is settled now, not when it is awaited.
 
         Args:
             use_case: whom to ask.
             given: its input.
             optional: True where the composition can do without: a failure gives None and a partial result that says so.
+            history: what was said before, for a use case that answers in a conversation: `run.history`.
         """
-        return self._stepper.step(use_case, given, self._scope, self._scope.next(), optional=optional)
+        ordinal = self._scope.next()
+        return self._stepper.step(use_case, given, self._scope, ordinal, optional=optional, history=history)
 
     @overload
     def call(self, tool: ToolRef[In, Out], given: In, *, optional: Literal[False] = False) -> Awaitable[Out]: ...

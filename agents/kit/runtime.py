@@ -21,6 +21,7 @@ from agents.kit.run import Part, Run
 from agents.kit.scope import Scope
 from agents.kit.task import Language, Task, Variable
 from agents.kit.toolbox import Toolbox, artifacts_in
+from agents.kit.turns import Turn, latest
 from agents.kit.use_case import Composition, UseCase
 from tools.base import (
     Caller,
@@ -90,6 +91,7 @@ class Runtime:
         caller: Caller,
         listen: Listener = lambda event: None,
         cancelled: Callable[[], bool] = lambda: False,
+        history: Sequence[Turn] = (),
     ) -> Result[Out]:
         """Asks a use case and waits for the whole answer.
 
@@ -99,20 +101,23 @@ class Runtime:
             caller: who asks.
             listen: told of each step as it begins and ends.
             cancelled: asked at every gate; True stops the run.
+            history: what was said before in the conversation; the latest of it is read.
 
         Raises:
             PartiturError: a required step failed, a guard refused, an engine is down, …
         """
-        return await self._ask(use_case, given, self._scope(caller, listen, cancelled), reads_along=False)
+        return await self._ask(use_case, given, self._scope(caller, listen, cancelled, history), reads_along=False)
 
-    async def stream(self, use_case: UseCase[In, Out], given: In, *, caller: Caller) -> AsyncGenerator[Event]:
+    async def stream(
+        self, use_case: UseCase[In, Out], given: In, *, caller: Caller, history: Sequence[Turn] = ()
+    ) -> AsyncGenerator[Event]:
         """Asks a use case and tells as it goes: steps, pieces of readable text, partial outputs, at last `Done`.
 
         Closing the generator stops the run.
         """
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         gone = False
-        scope = self._scope(caller, events.put_nowait, lambda: gone)
+        scope = self._scope(caller, events.put_nowait, lambda: gone, history)
 
         async def work() -> None:
             try:
@@ -138,9 +143,10 @@ class Runtime:
         ordinal: int,
         *,
         optional: bool,
+        history: Sequence[Turn] = (),
     ) -> Any:
         """One step of a composition, called by `Run`. Input and output go through JSON, so that it can be replayed."""
-        below = scope.below(what.name, ordinal)
+        below = scope.below(what.name, ordinal, latest(history))
         kind: Literal["use_case", "tool"] = "tool" if isinstance(what, ToolRef) else "use_case"
         sent = what.input.model_validate_json(given.model_dump_json())
         scope.listen(StepStarted(below.path, what.name, kind))
@@ -184,9 +190,16 @@ class Runtime:
             raise error(result.message or f"{what.name} has no answer.", hint="")
         return result.output
 
-    def _scope(self, caller: Caller, listen: Listener, cancelled: Callable[[], bool]) -> Scope:
+    def _scope(self, caller: Caller, listen: Listener, cancelled: Callable[[], bool], history: Sequence[Turn]) -> Scope:
         return Scope(
-            caller=caller, trace_id="", path="", spent=Usage(), listen=listen, random=Random(), cancelled=cancelled
+            caller=caller,
+            trace_id="",
+            path="",
+            spent=Usage(),
+            listen=listen,
+            random=Random(),
+            cancelled=cancelled,
+            history=latest(history),
         )
 
     async def _ask(
@@ -201,7 +214,7 @@ class Runtime:
                 scope.random = Random(scope.trace_id)
                 scope.path = use_case.name
             act = scope.act("use_case", use_case.name)
-            self.gate.before(act, given.model_dump_json())
+            self.gate.before(act, "\n".join([*(turn.text for turn in scope.history), given.model_dump_json()]))
             reader = Reader(self.gate, scope, use_case.name) if reads_along else None
             if isinstance(use_case, Composition):
                 result = await self._compose(use_case, given, scope)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from agents.kit.events import Listener
 from agents.kit.gate import Act
 from agents.kit.result import Result, Step, Usage
+from agents.kit.turns import Turn
 from tools.base import Artifact, Caller, Citation
 
 __all__ = ["Scope"]
@@ -25,6 +26,8 @@ class Scope:
     listen: Listener
     random: Random
     cancelled: Callable[[], bool]
+    history: tuple[Turn, ...] = ()
+    """What was said before; a step has it only where it is handed on."""
     usage: Usage = field(default_factory=Usage)
     unpriced: bool = False
     """A part of it has no known price, so that neither has the whole."""
@@ -67,7 +70,7 @@ class Scope:
         self._ordinal += 1
         return self._ordinal
 
-    def below(self, name: str, ordinal: int) -> "Scope":
+    def below(self, name: str, ordinal: int, history: tuple[Turn, ...] = ()) -> "Scope":
         """The scope of a step."""
         return Scope(
             caller=self.caller,
@@ -77,6 +80,7 @@ class Scope:
             listen=self.listen,
             random=Random(f"{self.trace_id}{self.path}/{ordinal}"),
             cancelled=self.cancelled,
+            history=history,
         )
 
     def act(self, kind: Literal["use_case", "model", "tool"], name: str) -> Act:
