@@ -1,0 +1,224 @@
+"""A pool of engines as a pydantic-ai model: its own mapping of messages, our way of sending them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from types import TracebackType
+from typing import Protocol, Self, cast
+
+from openai import AsyncOpenAI, NotGiven, Omit
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from pydantic import ValidationError
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.profiles import ModelProfile
+from pydantic_ai.providers import Provider
+from pydantic_ai.providers.vllm import VLLMProvider
+from pydantic_core import from_json
+
+from tools.base import Failed, Unavailable, caller_of
+from tools.models import Json
+
+__all__ = ["PooledModel", "Reply", "Transport"]
+
+_PATH = "chat/completions"
+_END = b"[DONE]"
+_LEFT_OUT = (Omit, NotGiven)
+_LAST_S = 0.5
+"""Seconds that an engine has to close its stream after its last event; the connection can then be used again."""
+_TRACE = TraceContextTextMapPropagator()
+
+
+class Reply(Protocol):
+    """An answer on its way."""
+
+    async def read(self) -> bytes:
+        """All of it."""
+        ...
+
+    def parts(self) -> AsyncGenerator[bytes]:
+        """Its bytes as they come."""
+        ...
+
+
+class Transport(Protocol):
+    """What sends requests: a `tools.models.Pool`."""
+
+    id: str
+    name: str
+    """The model's name at its engines."""
+
+    def open(
+        self, path: str, body: Json, *, headers: Mapping[str, str], stream: bool, tenant: str
+    ) -> AbstractAsyncContextManager[Reply, None]:
+        """Sends a request. Leaving the block before the end of the answer stops the engine's work."""
+        ...
+
+
+class PooledModel(OpenAIChatModel):
+    """The model behind `transport`. It raises what the transport raises, and asks for the caller who is acting."""
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport.name, provider=_Provider(transport))
+
+    # pydantic-ai offers this hook to subclasses, and keeps the type it names to itself.
+    def _validate_completion(self, response: ChatCompletion) -> ChatCompletion:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """What fits OpenAI's own type has been validated; the rest goes pydantic-ai's lenient way."""
+        return response if isinstance(response, _Valid) else super()._validate_completion(response)
+
+
+class _Provider(Provider[AsyncOpenAI]):
+    """What vLLM's models can do, with a client of our own."""
+
+    def __init__(self, transport: Transport) -> None:
+        # pydantic-ai uses of a client what `_Client` has, and no more.
+        self._client = cast("AsyncOpenAI", _Client(transport))
+
+    @property
+    def name(self) -> str:
+        return "vllm"
+
+    @property
+    def base_url(self) -> str:
+        return str(self._client.base_url)
+
+    @property
+    def client(self) -> AsyncOpenAI:
+        return self._client
+
+    @staticmethod
+    def model_profile(model_name: str) -> ModelProfile | None:
+        return VLLMProvider.model_profile(model_name)
+
+
+class _Client:
+    """Looks like an `AsyncOpenAI` whose `chat.completions.create` sends through a transport."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.base_url = f"pool:{transport.id}"
+        self.completions = _Completions(transport)
+
+    @property
+    def chat(self) -> Self:
+        return self
+
+
+class _Valid(ChatCompletion):
+    """One that fits OpenAI's type."""
+
+
+class _Completions:
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def create(
+        self,
+        *,
+        stream: bool,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_body: Mapping[str, object] | None = None,
+        timeout: object = None,
+        **asked: object,
+    ) -> "ChatCompletion | _Chunks":
+        """A chat completion. How long it may take is the transport's business, not `timeout`'s.
+
+        Raises:
+            PartiturError: what the transport raises; Failed where the answer is no JSON object.
+        """
+        body = {name: value for name, value in asked.items() if not isinstance(value, _LEFT_OUT)}
+        if stream:
+            body["stream"] = True
+        if extra_body:
+            body |= extra_body
+        headers = {name: value for name, value in (extra_headers or {}).items() if name.lower() != "user-agent"}
+        _TRACE.inject(headers)
+        opening = self._transport.open(_PATH, Json(body), headers=headers, stream=stream, tenant=caller_of(self).tenant)
+        if stream:
+            return _Chunks(opening, await opening.__aenter__(), self._transport.id)
+        async with opening as reply:
+            data = await reply.read()
+        try:
+            return _Valid.model_validate_json(data)
+        except ValidationError:
+            return ChatCompletion.construct(None, **_object(data, self._transport.id))
+
+
+class _Chunks:
+    """A streamed answer, as OpenAI's `AsyncStream` looks. Closing it before its end stops the engine's work."""
+
+    def __init__(self, opening: AbstractAsyncContextManager[Reply, None], reply: Reply, model: str) -> None:
+        self._opening, self._model = opening, model
+        self._chunks = self._read(reply)
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._closed:
+            self._closed = True
+            await self._chunks.aclose()
+            await self._opening.__aexit__(kind, error, trace)
+
+    def __aiter__(self) -> AsyncGenerator[ChatCompletionChunk]:
+        return self._chunks
+
+    async def close(self) -> None:
+        await self.__aexit__(None, None, None)
+
+    async def _read(self, reply: Reply) -> AsyncGenerator[ChatCompletionChunk]:
+        finished = False
+        async with aclosing(reply.parts()) as parts, aclosing(_events(parts)) as events:
+            async for data in events:
+                if data == _END:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_LAST_S):
+                            async for _ in parts:
+                                pass
+                    return
+                chunk = self._chunk(data)
+                finished = finished or any(choice.finish_reason for choice in chunk.choices or ())
+                yield chunk
+        if not finished:
+            raise Unavailable(f"The engine of {self._model!r} ended its answer before it was whole.")
+
+    def _chunk(self, data: bytes) -> ChatCompletionChunk:
+        try:
+            return ChatCompletionChunk.model_validate_json(data)
+        except ValidationError:
+            found = _object(data, self._model)
+        if found.get("error"):
+            raise Unavailable(f"The engine of {self._model!r} broke off its answer with an error.")
+        return ChatCompletionChunk.construct(None, **found)
+
+
+async def _events(parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The data of each server-sent event."""
+    rest, held = b"", list[bytes]()
+    async for part in parts:
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                held.append(line[5:].strip())
+            elif held and not line.strip():
+                yield b"\n".join(held)
+                held.clear()
+    if held:
+        yield b"\n".join(held)
+
+
+def _object(data: bytes, model: str) -> dict[str, object]:
+    """The JSON object that an engine sent.
+
+    Raises:
+        Failed: it is none.
+    """
+    try:
+        found: object = from_json(data)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Failed(f"The engine of {model!r} answered with something else than a JSON object: {data[:80]!r}.")
+    return cast("dict[str, object]", found)
