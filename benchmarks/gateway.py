@@ -91,11 +91,7 @@ def main() -> None:
     names = [*_names(given.servers), *_names(given.peers)]
     if unknown := set(names) - {*OWN, *PEERS}:
         parser.error(f"The servers {sorted(unknown)} are unknown. Expected some of {[*OWN, *PEERS]}.")
-    wanted = _names(given.works)
-    counts = [int(count) for count in _names(given.at_once)]
-    plan = [
-        (work, count) for work in WORKS if wanted.count(work) for count in ((1000,) if work == "endurance" else counts)
-    ]
+    plan = _plan(_names(given.works), [int(count) for count in _names(given.at_once)])
     with ExitStack() as closing:
         servers = launched(names, closing)
         report = compare(servers, plan, rounds=given.rounds, seconds=given.seconds)
@@ -106,6 +102,14 @@ def main() -> None:
         into_page(PAGE, "gateway", lines)
     if given.json:
         given.json.write_text(json.dumps(report.data(), indent=1), "utf-8")
+
+
+def _plan(works: list[str], counts: list[int]) -> list[tuple[Work, int]]:
+    plan: list[tuple[Work, int]] = []
+    for work in WORKS:
+        if works.count(work):
+            plan.extend((work, count) for count in ([1000] if work == "endurance" else counts))
+    return plan
 
 
 def _names(given: str) -> list[str]:
