@@ -15,6 +15,7 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
+from agents.extractive.followup import completed
 from agents.extractive.question import is_question
 from agents.extractive.sources import passages_in, passages_of
 from agents.kit.task import Task, Variable
@@ -46,7 +47,7 @@ class Asked:
 
 def asked(messages: Sequence[ModelMessage]) -> Asked:
     """What the last user message asks, with the results of the tools called since."""
-    task, since = _last_task(messages)
+    task, earlier, since = _last_task(messages)
     passages: list[Passage] = []
     failures: list[str] = []
     returned = [part for message in since for part in message.parts if isinstance(part, ToolReturnPart)]
@@ -69,6 +70,7 @@ def asked(messages: Sequence[ModelMessage]) -> Asked:
         sources = [(f"input:{one.name}" if len(given) > 1 else "input", one.name, one.value) for one in given]
         query = "\n".join(_said(variable) for variable in task.variables if variable.role == "query").strip()
         language, parameters = task.language, task.parameters
+        query = completed(query, earlier, detect(query)) if query else ""
     for document, title, value in sources:
         passages.extend(passages_in(value, document=document, title=title))
     answered = any(
@@ -84,17 +86,20 @@ def _said(variable: Variable) -> str:
     return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _last_task(messages: Sequence[ModelMessage]) -> tuple[Task | None, Sequence[ModelMessage]]:
-    """The last task, and the messages since; without any, the messages since the last user message."""
+def _last_task(messages: Sequence[ModelMessage]) -> tuple[Task | None, Sequence[str], Sequence[ModelMessage]]:
+    """The last task, what users wrote before it, and the messages since; without any task those since the last of them."""
     last = 0
     for at in range(len(messages) - 1, -1, -1):
-        for part in messages[at].parts:
+        for number, part in enumerate(messages[at].parts):
             if isinstance(part, UserPromptPart):
                 last = last or at
                 for item in part.content if not isinstance(part.content, str) else ():
                     if isinstance(item, TextContent) and isinstance(item.metadata, Task):
-                        return item.metadata, messages[at + 1 :]
-    return None, messages[last + 1 :]
+                        before = [*(one for message in messages[:at] for one in message.parts)]
+                        before += messages[at].parts[:number]
+                        earlier = [_text(one) for one in before if isinstance(one, UserPromptPart)]
+                        return item.metadata, earlier, messages[at + 1 :]
+    return None, (), messages[last + 1 :]
 
 
 def _texts(messages: Sequence[ModelMessage]) -> list[str]:
@@ -103,16 +108,18 @@ def _texts(messages: Sequence[ModelMessage]) -> list[str]:
     for message in messages:
         for part in message.parts:
             if isinstance(part, UserPromptPart):
-                items = [part.content] if isinstance(part.content, str) else part.content
-                said = [
-                    item.content if isinstance(item, TextContent) else item
-                    for item in items
-                    if isinstance(item, str | TextContent)
-                ]
-                found.append("\n".join(said))
+                found.append(_text(part))
             elif isinstance(part, TextPart) and isinstance(message, ModelResponse):
                 found.append(part.content)
     return found
+
+
+def _text(part: UserPromptPart) -> str:
+    items = [part.content] if isinstance(part.content, str) else part.content
+    said = [
+        item.content if isinstance(item, TextContent) else item for item in items if isinstance(item, str | TextContent)
+    ]
+    return "\n".join(said)
 
 
 def _plain(messages: Sequence[ModelMessage]) -> tuple[str, list[str]]:
