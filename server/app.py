@@ -27,6 +27,7 @@ from server.openai_api import OpenAIApi
 from server.openai_engines import OtherEngines
 from server.openai_files import FilesApi
 from server.openai_raw import RawModels
+from server.openai_voice import VoiceApi
 from server.openapi import OpenApi
 from server.rest_api import RestApi
 from server.serving import Stopping, address, listening, run, served
@@ -34,6 +35,8 @@ from server.settings import Settings
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
+
+    from server.mcp_direct import DirectCalls
 
 __all__ = ["OPEN_PATHS", "create_app", "serve"]
 
@@ -58,10 +61,15 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
 
         return build_mcp(house)
 
-    mcp = McpDoor(build, host=settings.host, allowed=settings.allowed_hosts)
-    raw = RawModels(settings, house.runtime.gate, house.closing)
-    others = OtherEngines(settings, house.runtime.gate)
-    api, rest = OpenAIApi(house, raw, others.ids), RestApi(house)
+    def direct(server: "FastMCP") -> "DirectCalls":
+        from server.mcp_direct import DirectCalls
+
+        return DirectCalls(house, server)
+
+    mcp = McpDoor(build, host=settings.host, allowed=settings.allowed_hosts, direct=direct)
+    raw = RawModels(house.hub, house.runtime.engines, house.runtime.gate)
+    others, voice = OtherEngines(house.hub, house.models, house.runtime.gate), VoiceApi(house)
+    api, rest = OpenAIApi(house, raw), RestApi(house)
     files = FilesApi(house)
 
     @asynccontextmanager
@@ -79,6 +87,7 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
             *health.routes(),
             *api.routes(),
             *others.routes(),
+            *voice.routes(),
             *files.routes(),
             *rest.routes(),
             Route("/openapi.json", OpenApi(house.catalog).document, methods=["GET"]),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from tools.base import Forbidden, TooLarge, Unavailable
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
+
+    from server.mcp_direct import DirectCalls
 
 __all__ = ["PATH", "McpDoor"]
 
@@ -30,10 +33,20 @@ class McpDoor:
         build: makes the MCP server; called in a thread, because its imports take seconds.
         host: the address that we listen on; its name is accepted in the Host header.
         allowed: further names that are ours, for example that of a reverse proxy on the same machine.
+        direct: makes what answers plain calls without the library; called as `build` is.
     """
 
-    def __init__(self, build: "Callable[[], FastMCP]", *, host: str, allowed: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        build: "Callable[[], FastMCP]",
+        *,
+        host: str,
+        allowed: Sequence[str] = (),
+        direct: "Callable[[FastMCP], DirectCalls] | None" = None,
+    ) -> None:
         self._build = build
+        self._make_direct = direct
+        self._direct: DirectCalls | None = None
         self._names = {name.lower() for name in (host, *allowed)}
         self._allowed = {name.lower() for name in allowed}
         self._ready = asyncio.Event()
@@ -47,6 +60,8 @@ class McpDoor:
             apps = [server.http_app(path=PATH, json_response=plain, stateless_http=True) for plain in (True, False)]
             for app in apps:
                 await closing.enter_async_context(app.lifespan(app))
+            if self._make_direct:
+                self._direct = await asyncio.to_thread(self._make_direct, server)
             self._plain, self._telling = apps
         finally:
             self._ready.set()
@@ -56,10 +71,13 @@ class McpDoor:
         await self._ready.wait()
         if self._plain is None or self._telling is None:
             raise Unavailable("The MCP interface did not start.", hint="GET /readyz says what is wrong.")
-        scope["user"] = mcp_user(scope)
         body = await _body(receive) if scope["method"] == "POST" else b""
         if len(body) > _MOST:
             raise TooLarge(f"The MCP message is too large: {len(body)} bytes. At most {_MOST} are read.")
+        if self._direct and body and (call := self._direct.read(scope, body)):
+            await self._direct.answer(call, scope, receive, send)
+            return
+        scope["user"] = mcp_user(scope)
         # Who asks to be told of progress gets a stream; everybody else one JSON answer, which is faster.
         app = self._telling if b'"progressToken"' in body else self._plain
         await app(scope, _again(body, receive), send)
@@ -115,6 +133,7 @@ def _parsed(url: str) -> tuple[str, str]:
         return "", ""
 
 
+@lru_cache(maxsize=64)
 def _is_loopback(name: str) -> bool:
     if name.lower() == "localhost":
         return True

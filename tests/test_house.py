@@ -22,7 +22,7 @@ TOP_HANDLERS = {
     "server/cli.py": "the top of a command",
     "server/doctor.py": "a check that breaks must not keep the others from being made",
     "server/identity.py": "the door: whatever breaks there lets nobody in",
-    "server/mcp_api.py": "the top of an MCP request",
+    "server/mcp_call.py": "the top of an MCP request",
     "server/openai_stream.py": "the top of a streamed answer, whose status has been sent",
     "tools/child.py": "the top of a child process, which hands its failure to its parent",
     "tools/knowledge/worker.py": "the top of a child process, which hands its failure to its parent",

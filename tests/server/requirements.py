@@ -9,6 +9,7 @@ F = TypeVar("F", bound=Callable[..., object])
 _API = "OpenAI API reference, "
 _SDK = "openai-python 3, "
 _RFC = "RFC "
+_MCP = "MCP 2025-06-18 to 2026-07-28, "
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,25 @@ REQUIREMENTS = {
     "BODY-9": Requirement(_RFC + "9110, 8.4", "A packed body is 415 and is not unpacked."),
     "FILES-1": Requirement(_API + "The file object", "id, object, bytes, created_at, filename, purpose, status."),
     "FILES-2": Requirement(_API + "Retrieve file content", "The content comes back as it was uploaded."),
-    "FILES-3": Requirement(_API + "List files", "after, limit, order and purpose; has_more says whether there is more."),
+    "FILES-3": Requirement(
+        _API + "List files", "after, limit, order and purpose; has_more says whether there is more."
+    ),
     "FILES-4": Requirement(_API + "Delete file", "The answer is {id, object: 'file', deleted: true}."),
     "FILES-5": Requirement(_API + "Files", "A file belongs to whoever uploaded it; for others it is 404."),
-    "FILES-6": Requirement(_API + "Upload file, expires_after", "3600 s to 30 days; input of a batch 30 days by itself."),
+    "FILES-6": Requirement(
+        _API + "Upload file, expires_after", "3600 s to 30 days; input of a batch 30 days by itself."
+    ),
     "FILES-7": Requirement(_RFC + "9110, 15.5.14", "A file over the limit is 413, however it is sent."),
     "FILES-8": Requirement(_API + "Upload file", "'file' and 'purpose' are required, as multipart/form-data."),
+    "MCP-1": Requirement(_MCP + "Tools, Calling Tools", "A call answers with content, structuredContent and isError."),
+    "MCP-2": Requirement(_MCP + "Tools, Error Handling", "A failure of the tool is a result with isError: true."),
+    "MCP-3": Requirement(_MCP + "Result", "Since 2026-07-28 a result has resultType and names its server in _meta."),
+    "MCP-4": Requirement(_MCP + "Progress", "Progress carries the client's token and grows with each notification."),
+    "MCP-5": Requirement(
+        _MCP + "Streamable HTTP, Sending Messages", "A client says in Accept that it reads the answer."
+    ),
+    "MCP-6": Requirement(_MCP + "Streamable HTTP, headers", "Headers that contradict the message are 400."),
+    "MCP-7": Requirement(_MCP + "Cancellation", "A client that closes the stream cancels its call."),
     "AUTH-1": Requirement(_RFC + "6750, 3", "Without a token the answer is 401 with 'WWW-Authenticate: Bearer' alone."),
     "AUTH-2": Requirement(_RFC + "6750, 3.1", 'With a wrong token it says error="invalid_token".'),
     "AUTH-3": Requirement(_RFC + "6750, 3.1", "More than one token is a malformed request: 400."),
