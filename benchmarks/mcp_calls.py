@@ -77,7 +77,7 @@ class Server:
             "MCP-Protocol-Version": revision,
         }
         if revision == REVISIONS[1]:
-            meta = {"protocolVersion": revision, "clientCapabilities": {}}
+            meta: dict[str, Any] = {"protocolVersion": revision, "clientCapabilities": {}}
             params["_meta"] = {f"io.modelcontextprotocol/{name}": value for name, value in meta.items()}
             headers |= {"Mcp-Method": "tools/call", "Mcp-Name": self.tool}
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
@@ -150,9 +150,7 @@ async def load(server: Server, revision: str, at_once: int, seconds: float) -> R
     for _ in range(at_once):
         done: asyncio.Future[list[float]] = loop.create_future()
         waiting.append(done)
-        await loop.create_connection(
-            lambda done=done: _Connection(request, began + seconds, done), host, int(port)
-        )
+        await loop.create_connection(lambda done=done: _Connection(request, began + seconds, done), host, int(port))
     times = [one for each in await asyncio.gather(*waiting) for one in each]
     took = time.perf_counter() - began
     return Round(len(times) / took, (server.cpu() - cpu) / len(times), times)
