@@ -2,9 +2,11 @@
 
 from tools.models.config import Capability, Kind, Limits, ModelConfig, Price, web_address
 from tools.models.hub import Hub
-from tools.models.pool import Declined, Pool
+from tools.models.pool import Pool
+from tools.models.refusal import Declined
 from tools.models.reply import Reply
 from tools.models.request import Body, Json
+from tools.models.transport import Transport
 
 __all__ = [
     "Body",
@@ -18,5 +20,6 @@ __all__ = [
     "Pool",
     "Price",
     "Reply",
+    "Transport",
     "web_address",
 ]

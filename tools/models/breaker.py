@@ -28,33 +28,42 @@ class Breaker:
         """Whether a request may pass. While it is open, one may once the rest is over; `begun` counts it."""
         return self._rest == 0 or (now >= self.until and not self._trying)
 
-    def begun(self) -> None:
-        """A request was let through."""
-        if self._rest > 0:
-            self._trying = True
+    def begun(self) -> bool:
+        """A request was let through. True where it is the one that tries: whoever ends it hands that back."""
+        trial = self._rest > 0
+        self._trying = self._trying or trial
+        return trial
 
-    def ended(self) -> None:
+    def ended(self, *, trial: bool = False) -> None:
         """It ended without telling anything about the engine."""
-        self._trying = False
+        self._trying = self._trying and not trial
+
+    def answered(self) -> None:
+        """The engine began an answer, so that it may be asked again. Earlier failures count until one is whole."""
+        if self._rest > 0:
+            self.succeeded()
 
     def succeeded(self) -> None:
-        """The engine answered."""
+        """The engine gave a whole answer."""
         self.failures, self._rest, self._trying = 0, 0.0, False
 
-    def failed(self, now: float, *, rest: float | None = None) -> None:
+    def failed(self, now: float, *, trial: bool = False, rest: float | None = None) -> None:
         """The engine did not answer, or said that it cannot.
 
         Args:
             now: the time.
+            trial: what `begun` said of the request.
             rest: seconds it asked to be left alone, so that it rests at once.
         """
         self.failures += 1
-        tried, self._trying = self._trying, False
+        self.ended(trial=trial)
         if rest is not None:
             self._rest = min(max(rest, _FIRST_REST_S), _LONGEST_REST_S)
-        elif tried:
+        elif self._rest > 0:
+            if not trial and (self._trying or now < self.until):
+                return  # it was under way before the rest began
             self._rest = min(self._rest * 2, _LONGEST_REST_S)
-        elif self.failures < _FAILURES or self._rest > 0:
+        elif self.failures < _FAILURES:
             return
         else:
             self._rest = _FIRST_REST_S

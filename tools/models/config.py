@@ -1,10 +1,10 @@
 """What an installation says of a model: where it runs, what it can do, what it costs, and how long it may take."""
 
 from datetime import date
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 __all__ = ["Capability", "Kind", "Limits", "ModelConfig", "Price", "web_address"]
@@ -93,9 +93,15 @@ class ModelConfig(BaseModel):
             raise PydanticCustomError("engine_twice", "the same engine stands there twice")
         return checked
 
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.key is not None and any("@" in urlsplit(url).netloc for url in self.engines):
+            raise PydanticCustomError("two_ways_in", "an engine has a user name in its address, and a key; keep one")
+        return self
+
 
 def web_address(url: str) -> str:
-    """`url`, where it is whole: http or https, a host, and a port that can be one.
+    """`url`, where it is whole: http or https, a host, a port that can be one, and nothing after the path.
 
     Raises:
         PydanticCustomError: it is not; told at the start, not by the first request.
@@ -107,7 +113,7 @@ def web_address(url: str) -> str:
             and parts.hostname
             and parts.port != 0
             and url.isprintable()
-            and " " not in url
+            and not {" ", "?", "#"} & set(url)
         ):
             return url
     except ValueError:

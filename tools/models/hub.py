@@ -50,6 +50,12 @@ class Hub:
                         f"The {what} {other!r} of the model {id!r} is no other model of the hub. There are {known}.",
                         hint="Correct it under [models] in partitur.toml.",
                     )
+                if other is not None and (kind := self.pools[other].config.kind) != pool.config.kind:
+                    raise SetupError(
+                        f"The {what} {other!r} of the model {id!r} is a model for {kind}, expected one for "
+                        f"{pool.config.kind}.",
+                        hint="Correct it under [models] in partitur.toml.",
+                    )
             pool.fallback = self.pools.get(pool.config.fallback or "")
         for pool in self.pools.values():
             self._check_circle(pool)
@@ -80,37 +86,35 @@ class Hub:
         await self.transport.close()
 
     async def _probe(self, place: _Place) -> None:
-        import aiohttp
-
         pool, replica = place.pool, place.replica
         vllm = pool.config.server == "vllm"
-        key = pool.config.key
-        headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+        status, said = await self._get(place, f"{replica.root}/health" if vllm else f"{replica.url}/models", 65_536)
         was = replica.healthy
-        try:
-            status, _ = await self.transport.get(
-                f"{replica.root}/health" if vllm else f"{replica.url}/models",
-                headers=headers,
-                seconds=_ANSWER_S,
-                at_most=65_536,
-            )
-            # What is no vLLM may not have the address; that it answers at all shows that it is there.
-            replica.healthy = status < 500
-            if vllm and replica.healthy:
-                status, metrics = await self.transport.get(
-                    f"{replica.root}/metrics", headers=headers, seconds=_ANSWER_S, at_most=_METRICS_BYTES
-                )
-                said = gauges(metrics.decode("utf-8", "replace"), pool.name) if status == 200 else {}
-                replica.running = int(said["running"]) if "running" in said else None
-                replica.waiting = int(said["waiting"]) if "waiting" in said else None
-                replica.cache = said.get("cache")
-        except (aiohttp.ClientError, OSError) as error:
-            replica.healthy, replica.running, replica.waiting, replica.cache = False, None, None, None
-            if was is not False:
-                log.warning("The engine %s of %r does not answer: %s", replica.shown, pool.id, error)
+        # What is no vLLM may not have the address; that it answers at all shows that it is there.
+        replica.healthy = status is not None and status < 500
+        if not replica.healthy and was is not False:
+            log.warning("The engine %s of %r is not well: %s", replica.shown, pool.id, status or said.decode())
         if replica.healthy and was is False:
             log.warning("The engine %s of %r is back.", replica.shown, pool.id)
             replica.breaker.succeeded()
+        told: dict[str, float] = {}
+        if vllm and replica.healthy:
+            status, metrics = await self._get(place, f"{replica.root}/metrics", _METRICS_BYTES)
+            told = gauges(metrics.decode("utf-8", "replace"), pool.name) if status == 200 else {}
+        replica.running = int(told["running"]) if "running" in told else None
+        replica.waiting = int(told["waiting"]) if "waiting" in told else None
+        replica.cache = told.get("cache")
+
+    async def _get(self, place: _Place, url: str, at_most: int) -> tuple[int | None, bytes]:
+        """Status and body of an engine's answer; no status and the reason where there is none."""
+        import aiohttp
+
+        key = place.pool.config.key
+        headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+        try:
+            return await self.transport.get(url, headers=headers, seconds=_ANSWER_S, at_most=at_most)
+        except (aiohttp.ClientError, OSError) as error:
+            return None, (str(error) or type(error).__name__).encode()
 
     def _check_circle(self, pool: Pool) -> None:
         seen = [pool.id]

@@ -5,12 +5,11 @@ import logging
 import random
 from collections.abc import Mapping, Set
 from types import TracebackType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic_core import from_json
-
-from tools.base import Failed, Overloaded, PartiturError, TimedOut, Unavailable
+from tools.base import Overloaded, PartiturError, TimedOut, Unavailable
 from tools.models.config import ModelConfig
+from tools.models.refusal import Declined, refusal
 from tools.models.replica import Replica
 from tools.models.reply import Reply
 from tools.models.request import Body, Json
@@ -21,34 +20,13 @@ from tools.models.transport import Transport
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["Declined", "Pool"]
+__all__ = ["Pool"]
 
 log = logging.getLogger(__name__)
-_BUSY = frozenset({408, 429, 500, 502, 503, 504})
-"""What another engine, or the same a little later, may answer better."""
+_AWAY = frozenset({408, 502, 504})
+"""Said by what stands before an engine that does not answer."""
 _PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
-_SAID = 500
-
-
-class Declined(Failed):
-    """The engine said no to what it was sent.
-
-    Args:
-        message: as for every error.
-        answered: its HTTP status.
-        said: its own sentence, or nothing.
-        param: the part of the request that it names, if any.
-        hint: as for every error.
-    """
-
-    def __init__(
-        self, message: str, *, answered: int, said: str, param: str | None = None, hint: str | None = None
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.answered = answered
-        self.said = said
-        self.param = param
 
 
 class Pool:
@@ -124,7 +102,7 @@ class Pool:
             if "priority" in self.config.capabilities and (priority or "priority" in body.data):
                 asked = body.data.get("priority")
                 # Nobody jumps the queue: what a client asks for can only make it wait longer.
-                changes["priority"] = max(priority, asked if isinstance(asked, int) else 0)
+                changes["priority"] = max(priority, asked if type(asked) is int else 0)
         return body.written(changes)
 
     def choose(self, tried: Set[Replica], now: float) -> Replica | None:
@@ -138,60 +116,81 @@ class Pool:
         free = [one for one in (*replicas[shift:], *replicas[:shift]) if one not in tried and one.breaker.allows(now)]
         return min(free, key=lambda one: (one.healthy is False, one.load), default=None)
 
-    async def send(
-        self, path: str, body: bytes, headers: Mapping[str, str], *, stream: bool, until: float
-    ) -> "tuple[aiohttp.ClientResponse, Replica]":
+    async def send(self, path: str, body: bytes, headers: Mapping[str, str], *, stream: bool, until: float) -> "Begun":
         """The beginning of an answer, from whichever engine gives one; its `outstanding` counts it from here on."""
+        loop, sent = asyncio.get_running_loop(), {**self._headers, **headers}
+        tried: set[Replica] = set()
+        broken: set[Replica] = set()
+        fault: PartiturError | None = None
+        for attempt in range(self.config.limits.retries + 1):
+            if fault is not None:
+                await self._pause(attempt, fault, tried, until)
+            replica = self.choose(tried, loop.time())
+            if replica is None:
+                break
+            tried.add(replica)
+            begun = await self._ask(replica, path, body, sent, stream=stream, until=until)
+            if isinstance(begun, Begun):
+                for other in broken - {replica}:  # the request can be served, so that the fault was theirs
+                    other.breaker.failed(loop.time())
+                return begun
+            fault, error = begun
+            if error:
+                broken.add(replica)
+        raise fault or self._resting(loop.time())
+
+    async def _ask(
+        self, replica: Replica, path: str, body: bytes, headers: Mapping[str, str], *, stream: bool, until: float
+    ) -> "Begun | tuple[PartiturError, bool]":
+        """One try: the beginning of an answer; or why another try may help, and whether the engine erred over this one.
+
+        Raises:
+            PartiturError: another try would not help, or do the work twice.
+        """
         import aiohttp
 
-        loop, limits = asyncio.get_running_loop(), self.config.limits
-        sent = {**self._headers, **headers}
-        tried: set[Replica] = set()
-        fault: PartiturError | None = None
-        for attempt in range(limits.retries + 1):
-            if attempt and fault is not None:
-                await self._pause(attempt, fault, tried, until)
-            replica = self.choose(tried, loop.time()) or self.choose(set(), loop.time())
-            if replica is None:
-                raise fault or self._resting(loop.time())
-            tried.add(replica)
-            replica.outstanding += 1
-            replica.breaker.begun()
-            kept = False
-            try:
-                due = min(until, loop.time() + limits.first) if stream else until
-                async with asyncio.timeout_at(due):
-                    response = await self._transport.post(
-                        f"{replica.url}/{path}", body, headers=sent, connect=limits.connect
-                    )
-                    if response.status < 400:
-                        replica.breaker.succeeded()
-                        kept = True
-                        return response, replica
-                    said, param = await self._said(response)
-                fault = self._refusal(response, said, param)
-                if isinstance(fault, Declined):
-                    replica.breaker.succeeded()
-                    raise fault
-                rest = fault.retry_after if isinstance(fault, Overloaded | Unavailable) else None
-                if response.status == 429 or (response.status == 503 and rest is None):
-                    replica.breaker.ended()  # it is well and busy
-                else:
-                    replica.breaker.failed(loop.time(), rest=rest)
-            except (aiohttp.ClientError, OSError) as error:
-                replica.breaker.failed(loop.time())
-                if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
-                    # It has the request: asking another would do the work twice.
-                    raise TimedOut(f"The engine of {self.id!r} gave no answer in time.") from error
-                log.warning("The engine %s of %r cannot be reached: %s", replica.shown, self.id, error)
-                fault = Unavailable(f"The engine of {self.id!r} cannot be reached ({type(error).__name__}).")
-            except BaseException:
-                replica.breaker.ended()
-                raise
-            finally:
-                if not kept:
-                    replica.outstanding -= 1
-        raise fault or self._resting(loop.time())
+        loop, limits, breaker = asyncio.get_running_loop(), self.config.limits, replica.breaker
+        replica.outstanding += 1
+        trial = breaker.begun()
+        response: aiohttp.ClientResponse | None = None
+        kept = False
+        try:
+            async with asyncio.timeout_at(min(until, loop.time() + limits.first) if stream else until):
+                response = await self._transport.post(
+                    f"{replica.url}/{path}", body, headers=headers, connect=limits.connect
+                )
+                status = response.status
+                if 200 <= status < 300:
+                    # A status alone is no answer yet: engines send it before they have computed anything.
+                    head = await response.content.readany() if stream else None
+                    breaker.answered()
+                    kept = True
+                    return Begun(response, replica, head)
+                fault = await refusal(response, self.id)
+            if isinstance(fault, Declined):
+                breaker.succeeded()
+                raise fault
+            if status in _AWAY:
+                breaker.failed(loop.time(), trial=trial)
+            elif status == 503 and isinstance(fault, Unavailable) and fault.retry_after is not None:
+                breaker.failed(loop.time(), trial=trial, rest=fault.retry_after)
+            # Else it is there: busy, or it erred over this request, which may do the same to every engine.
+            if isinstance(fault, TimedOut):
+                raise fault
+            return fault, status == 500
+        except (aiohttp.ClientError, OSError) as error:
+            breaker.failed(loop.time(), trial=trial)
+            if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+                # It has the request: asking another would do the work twice.
+                raise TimedOut(f"The engine of {self.id!r} gave no answer in time.") from error
+            log.warning("The engine %s of %r cannot be reached: %s", replica.shown, self.id, error)
+            return Unavailable(f"The engine of {self.id!r} cannot be reached ({type(error).__name__})."), False
+        finally:
+            if not kept:
+                breaker.ended(trial=trial)
+                replica.outstanding -= 1
+                if response is not None:
+                    response.close()
 
     async def _pause(self, attempt: int, fault: PartiturError, tried: "set[Replica]", until: float) -> None:
         """Waits before a further try: not where another engine is free, else with jitter, and as long as asked for."""
@@ -209,36 +208,20 @@ class Pool:
             raise fault
         await asyncio.sleep(pause)
 
-    async def _said(self, response: "aiohttp.ClientResponse") -> tuple[str, str | None]:
-        """What the engine says of its error, and the parameter that it names."""
-        data = await response.content.read(65_536)
-        response.close()
-        log.warning("The engine of %r answered %d: %r", self.id, response.status, data[:_SAID])
-        return _message(data)
-
-    def _refusal(self, response: "aiohttp.ClientResponse", said: str, param: str | None) -> PartiturError:
-        status = response.status
-        if status not in _BUSY:
-            return Declined(
-                f"The engine of {self.id!r} refused the request (status {status})" + (f": {said}" if said else "."),
-                answered=status,
-                said=said,
-                param=param,
-                hint="The log has the reason.",
-            )
-        again = _seconds(response.headers.get("Retry-After"))
-        if status == 429:
-            return Overloaded(f"The engine of {self.id!r} is overloaded.", retry_after=again)
-        if status in (408, 504):
-            return TimedOut(f"The engine of {self.id!r} gave no answer in time (status {status}).")
-        return Unavailable(f"The engine of {self.id!r} is overloaded or broken (status {status}).", retry_after=again)
-
     def _resting(self, now: float) -> Unavailable:
         soonest = min((one.breaker.until for one in self.replicas), default=now) - now
         return Unavailable(
             f"No engine of {self.id!r} can be asked now: each failed several times in a row.",
             retry_after=max(1.0, soonest),
         )
+
+
+class Begun(NamedTuple):
+    """An answer that has begun: from which engine, and its first bytes where they were read."""
+
+    response: "aiohttp.ClientResponse"
+    replica: Replica
+    head: bytes | None
 
 
 class Opening:
@@ -279,11 +262,13 @@ class Opening:
         until = self._began + pool.config.limits.total
         try:
             body = pool.written(self._body, tenant=self._tenant, priority=self._priority)
-            response, self._replica = await pool.send(self._path, body, self._headers, stream=self._stream, until=until)
+            begun = await pool.send(self._path, body, self._headers, stream=self._stream, until=until)
         except BaseException:
             pool.slots.free(loop.time() - self._began)
             raise
-        self._reply = Reply(response, model=pool.id, silence=pool.config.limits.silence, until=until)
+        self._replica = begun.replica
+        silence = pool.config.limits.silence
+        self._reply = Reply(begun.response, model=pool.id, silence=silence, until=until, head=begun.head)
         return self._reply
 
     async def __aexit__(
@@ -291,29 +276,10 @@ class Opening:
     ) -> None:
         assert self._replica is not None and self._reply is not None
         self._reply.close()
-        if isinstance(error, Unavailable | TimedOut):
-            self._replica.breaker.failed(asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        if self._reply.broke:
+            self._replica.breaker.failed(now)
+        elif self._reply.whole or error is None:
+            self._replica.breaker.succeeded()
         self._replica.outstanding -= 1
-        self._pool.slots.free(asyncio.get_running_loop().time() - self._began)
-
-
-def _message(data: bytes) -> tuple[str, str | None]:
-    """Sentence and parameter of an error in OpenAI's shape, or in vLLM's; nothing where there is none."""
-    try:
-        error: object = from_json(data)
-    except ValueError:
-        return "", None
-    if isinstance(error, dict) and "error" in error:
-        error = cast("object", error["error"])
-    about = cast("dict[str, object]", error) if isinstance(error, dict) else {"message": error}
-    said, param = about.get("message"), about.get("param")
-    text = " ".join(said.split())[:_SAID] if isinstance(said, str) else ""
-    return text, param if isinstance(param, str) else None
-
-
-def _seconds(header: str | None) -> float | None:
-    """A Retry-After in seconds; a date, or nonsense, is as none."""
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None
+        self._pool.slots.free(now - self._began)

@@ -14,10 +14,8 @@ _GAUGES = {
     "vllm:kv_cache_usage_perc": "cache",
     "vllm:gpu_cache_usage_perc": "cache",
 }
-_LINE = re.compile(
-    rf"^({'|'.join(_GAUGES)})(?:\{{([^}}]*)\}})?\s+(\d+(?:\.\d+)?(?:[eE][+-]?\d{1, 2})?)(?:\s|$)",
-    re.ASCII | re.MULTILINE,
-)
+_VALUE = r"\d{1,15}(?:\.\d{1,20})?(?:e[+-]?\d{1,2})?"
+_LINE = re.compile(rf"^({'|'.join(_GAUGES)})(?:\{{([^}}\n]*)\}})? ({_VALUE})(?: |$)", re.ASCII | re.MULTILINE)
 
 
 @dataclass(eq=False)
@@ -41,10 +39,6 @@ class Replica:
     def load(self) -> int:
         """What a further request would wait behind."""
         return self.outstanding + (self.waiting or 0)
-
-    def forget(self) -> None:
-        """Drops what it said of itself."""
-        self.running = self.waiting = self.cache = None
 
     @property
     def shown(self) -> str:

@@ -13,6 +13,8 @@ __all__ = ["Reply"]
 
 _MOST = 64_000_000
 """Bytes of one answer."""
+_LAST_S = 0.5
+"""Seconds that an engine has to end its answer after the last event."""
 
 
 class Reply:
@@ -23,15 +25,26 @@ class Reply:
         model: the id of the model that gave it; another than was asked where a fallback did.
         silence: seconds that may pass between two pieces.
         until: time of the event loop at which all of it must be there.
+        head: its first bytes, where they were read already.
     """
 
-    def __init__(self, response: "aiohttp.ClientResponse", *, model: str, silence: float, until: float) -> None:
+    def __init__(
+        self,
+        response: "aiohttp.ClientResponse",
+        *,
+        model: str,
+        silence: float,
+        until: float,
+        head: bytes | None = None,
+    ) -> None:
         self._response = response
-        self._silence, self._until = silence, until
+        self._silence, self._until, self._head = silence, until, head
         self._clock: _Clock | None = None
         self.model = model
         self.whole = False
         """True once its end has come."""
+        self.broke = False
+        """True once the engine failed to give the rest of it."""
 
     @property
     def media_type(self) -> str:
@@ -67,6 +80,15 @@ class Reply:
                 raise self._too_long(at_most)
             yield part
 
+    async def finish(self) -> None:
+        """Waits a moment for the end after the last event, so that the connection can be used again."""
+        try:
+            async with asyncio.timeout(_LAST_S):
+                while await self._next(silence=self._silence):
+                    pass
+        except (TimeoutError, TimedOut, Unavailable):
+            return  # it is closed instead
+
     def close(self) -> None:
         """Stops its clock, and the engine's work where its end has not come."""
         if self._clock is not None:
@@ -78,6 +100,10 @@ class Reply:
         """The next bytes; none at the end."""
         import aiohttp
 
+        if self._head is not None:
+            part, self._head = self._head, None
+            self.whole = not part
+            return part
         clock = self._clock
         if clock is None:
             loop = asyncio.get_running_loop()
@@ -86,8 +112,10 @@ class Reply:
             clock.reading()
             part = await self._response.content.readany()
         except TimeoutError as error:
+            self.broke = silence is None or not clock.total  # a stream may be long though its engine is well
             raise TimedOut(f"The engine of {self.model!r} {clock.why}.") from error
         except (aiohttp.ClientError, OSError) as error:
+            self.broke = True
             raise Unavailable(f"The engine of {self.model!r} broke off its answer ({type(error).__name__}).") from error
         finally:
             clock.resting()
@@ -107,13 +135,31 @@ class _Clock:
         self._content, self._loop = content, loop
         self._until, self._silence = until, silence
         self._due: float | None = None
-        self.why = ""
+        self.total = False
+        """Whether it was the time for all of it that ran out."""
         self._timer = loop.call_at(until if silence is None else min(until, loop.time() + silence), self._look)
 
+    @property
+    def why(self) -> str:
+        return "took longer for its answer than it may" if self.total else f"said nothing for {self._silence:g} s"
+
     def reading(self) -> None:
-        self._due = self._until if self._silence is None else min(self._until, self._loop.time() + self._silence)
+        """A reader waits from now on.
+
+        Raises:
+            TimeoutError: the time for all of it is over.
+        """
+        if self._silence is None:
+            self._due = self._until
+            return
+        now = self._loop.time()
+        if now >= self._until and not self._content.is_eof():
+            self.total = True
+            raise TimeoutError
+        self._due = min(self._until, now + self._silence)
 
     def resting(self) -> None:
+        """Nobody waits: a reader that takes its time is no silence of the engine."""
         self._due = None
 
     def stop(self) -> None:
@@ -125,6 +171,5 @@ class _Clock:
             later = self._until if self._silence is None else now + self._silence
             self._timer = self._loop.call_at(max(self._due or later, now + 0.01), self._look)
             return
-        total = self._due >= self._until
-        self.why = "took longer for its answer than it may" if total else f"said nothing for {self._silence:g} s"
+        self.total = self._due >= self._until
         self._content.set_exception(TimeoutError())

@@ -22,7 +22,7 @@ class Json:
 
     def written(self, changes: Mapping[str, Any]) -> bytes:
         """The object with `changes`. New fields are put before the others, so that a large body is not written anew."""
-        new = {name: value for name, value in changes.items() if self.data.get(name) != value or name not in self.data}
+        new = {name: value for name, value in changes.items() if not self._has(name, value)}
         if self.raw is None:
             return to_json({**self.data, **new})
         if not new:
@@ -31,6 +31,10 @@ class Json:
             return to_json({**self.data, **new})
         at = self.raw.index(b"{") + 1
         return b"".join((self.raw[:at], to_json(new)[1:-1], b",", self.raw[at:]))
+
+    def _has(self, name: str, value: object) -> bool:
+        """Whether it stands there already; `true` is not `1`."""
+        return name in self.data and type(self.data[name]) is type(value) and self.data[name] == value
 
 
 Body = Json | bytes

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["Transport"]
+__all__ = ["Transport", "beginning"]
 
 _KEEP_ALIVE_S = 4.0
 """vLLM's server closes an idle connection after 5 s; ours goes first, so that no request meets a closing one."""
+_AHEAD_BYTES = 65_536
+"""What is read of an answer before its reader asks for it: a thousand slow readers fit into memory."""
 _NAMES_S = 30
 """How long a name of an engine is remembered: pods come and go."""
 
@@ -19,6 +21,7 @@ class Transport:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._limits: dict[float, aiohttp.ClientTimeout] = {}
 
     async def post(
         self, url: str, body: bytes, *, headers: Mapping[str, str], connect: float
@@ -30,11 +33,20 @@ class Transport:
         """
         import aiohttp
 
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=connect)
-        return await self._opened().post(url, data=body, headers=headers, timeout=limits, allow_redirects=False)
+        limits = self._limits.get(connect)
+        if limits is None:  # 'connect' has the look-up of the name in it, which 'sock_connect' has not
+            limits = self._limits[connect] = aiohttp.ClientTimeout(total=None, connect=connect)
+        session = self._opened()
+        try:
+            return await session.post(url, data=body, headers=headers, timeout=limits, allow_redirects=False)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError):
+            # Most likely it met an idle connection that the engine was just closing, which is no fault of the engine.
+            return await session.post(url, data=body, headers=headers, timeout=limits, allow_redirects=False)
 
     async def get(self, url: str, *, headers: Mapping[str, str], seconds: float, at_most: int) -> tuple[int, bytes]:
-        """Status and body of an answer.
+        """Status and body of an answer, of which no more than `at_most` bytes are read.
 
         Raises:
             aiohttp.ClientError: none came.
@@ -44,7 +56,7 @@ class Transport:
 
         limits = aiohttp.ClientTimeout(total=seconds)
         async with self._opened().get(url, headers=headers, timeout=limits, allow_redirects=False) as response:
-            return response.status, await response.content.read(at_most)
+            return response.status, await beginning(response, at_most)
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -61,6 +73,15 @@ class Transport:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"Accept-Encoding": "identity", "User-Agent": "partitur"},
                 auto_decompress=False,
+                read_bufsize=_AHEAD_BYTES,
                 trust_env=False,
             )
         return self._session
+
+
+async def beginning(response: "aiohttp.ClientResponse", at_most: int) -> bytes:
+    """The first `at_most` bytes of an answer, or all of it where it is shorter."""
+    data = b""
+    while len(data) < at_most and (part := await response.content.readany()):
+        data += part
+    return data[:at_most]
