@@ -326,3 +326,49 @@ async def test_a_store_of_another_format_is_named(library: Library, tmp_path: Pa
         await Library(library.config).documents(ANNA)
     shutil.rmtree(tmp_path / "home")
     assert (await Library(library.config).documents(ANNA)).total == 0
+
+
+async def test_a_collection_is_apart_from_the_others_in_everything(library: Library) -> None:
+    text = "Das Freibad in Birkenfurt öffnet am ersten Mai um neun Uhr."
+    await library.ingest(documents=[Inline("bad.txt", text.encode())], caller=ANNA)
+    await library.ingest(documents=[Inline("bad.txt", (text + " Neu.").encode())], caller=ANNA, collection="vs_1")
+    for collection, end in (("", "Uhr."), ("vs_1", "Neu.")):
+        [found] = (await library.search("Wann öffnet das Freibad?", caller=ANNA, collection=collection)).passages
+        assert (found.document, found.text.endswith(end)) == ("bad.txt", True)
+        assert (await library.documents(ANNA, collection=collection)).total == 1
+    assert (await library.search("Freibad", caller=ANNA, collection="vs_2")).passages == []
+    assert (await library.search("Freibad", caller=BERT, collection="vs_1")).passages == []
+    await library.forget_all(ANNA, collection="vs_1")
+    assert (await library.search("Freibad", caller=ANNA, collection="vs_1")).passages == []
+    assert (await library.documents(ANNA, collection="vs_1")).total == 0
+    assert len((await library.search("Freibad", caller=ANNA)).passages) == 1
+
+
+async def test_a_search_can_keep_to_some_files_and_files_can_be_forgotten(library: Library) -> None:
+    items = [Inline(f"file-{n}/bad.txt", f"Das Freibad {n} öffnet um neun Uhr.".encode()) for n in range(3)]
+    await library.ingest(documents=items, caller=ANNA, collection="vs_1")
+    wanted = [items[0].source, items[2].source]
+    found = await library.search("Freibad", caller=ANNA, collection="vs_1", sources=wanted)
+    assert {passage.document for passage in found.passages} == {"file-0/bad.txt", "file-2/bad.txt"}
+    assert (await library.search("Freibad", caller=ANNA, collection="vs_1", sources=[])).passages == []
+    await library.forget(wanted, ANNA, collection="vs_1")
+    [left] = (await library.search("Freibad", caller=ANNA, collection="vs_1")).passages
+    assert left.document == "file-1/bad.txt"
+    assert (await library.ingest(documents=items[:1], caller=ANNA, collection="vs_1")).read == 1
+
+
+async def test_a_store_from_before_there_were_collections_is_brought_up_to_date(
+    library: Library, folder: Path, tmp_path: Path
+) -> None:
+    import lancedb
+
+    await library.ingest([folder], caller=ANNA)
+    before = await library.search("Wann öffnet das Rathaus?", caller=ANNA)
+    db = await lancedb.connect_async(library.config.home / "lance")
+    for name in ("files", "documents", "chunks"):
+        await (await db.open_table(name)).drop_columns(["collection"])
+    (library.config.home / "format").write_text("1")
+    opened = Library(library.config)
+    assert await opened.search("Wann öffnet das Rathaus?", caller=ANNA) == before
+    assert (library.config.home / "format").read_text() == "2"
+    assert (await opened.ingest([folder], caller=ANNA)).read == 0

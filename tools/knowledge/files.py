@@ -24,6 +24,11 @@ class Inline:
     name: str
     data: bytes
 
+    @property
+    def source(self) -> str:
+        """What it is recognised by when it is sent again."""
+        return f"sent:{self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

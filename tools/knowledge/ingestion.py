@@ -10,21 +10,20 @@ import anyio
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from tools.base import Caller
 from tools.knowledge import IngestReport, KnowledgeConfig, OnProgress, Problem
 from tools.knowledge.files import Found, Inline, content, gone, version, walk
 from tools.knowledge.formats import Skip, Unreadable
 from tools.knowledge.naming import document_id, with_mark
 from tools.knowledge.prepared import Prepared
 from tools.knowledge.reader import Reader
-from tools.knowledge.store import Store, Stored, text_of
+from tools.knowledge.scope import Scope, text_of
+from tools.knowledge.store import Store, Stored
 
 __all__ = ["Ingestion"]
 
 _BATCH = 500  # documents
 _BATCH_CHARS = 2_000_000
 _NAMED = 100  # problems and ids a report names one by one
-_SENT = "sent:"  # before the name of a document that came without a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +45,12 @@ class _Done:
 
 
 class Ingestion:
-    """Reads `paths` and inline documents into the store for one caller; used once."""
+    """Reads `paths` and inline documents into one collection of the store; used once."""
 
-    def __init__(self, config: KnowledgeConfig, store: Store, caller: Caller, on_progress: OnProgress | None) -> None:
+    def __init__(self, config: KnowledgeConfig, store: Store, scope: Scope, on_progress: OnProgress | None) -> None:
         self._config = config
         self._store = store
-        self._caller = caller
+        self._scope = scope
         self._on_progress = on_progress
         self._report = IngestReport()
         self._skips: Counter[tuple[str, str]] = Counter()
@@ -68,8 +67,8 @@ class Ingestion:
     async def run(self, paths: Sequence[Path], inline: Sequence[Inline]) -> IngestReport:
         self._total = len(inline) + await anyio.to_thread.run_sync(self._count, paths)
         scope = _scope(paths, inline)
-        self._known = await self._store.versions(self._caller, scope)
-        self._present = await self._store.stored_versions(self._caller, scope)
+        self._known = await self._store.versions(self._scope, scope)
+        self._present = await self._store.stored_versions(self._scope, scope)
         files, todo = anyio.create_memory_object_stream[Found | Inline](self._config.readers)
         writer, read = anyio.create_memory_object_stream[_Read | _Done](2 * self._config.readers)
         async with Reader(self._config) as reader, anyio.create_task_group() as tasks:
@@ -116,7 +115,7 @@ class Ingestion:
     ) -> None:
         async with todo, writer:
             async for item in todo:
-                file = Found(_SENT + item.name, item.name) if isinstance(item, Inline) else item
+                file = Found(item.source, item.name) if isinstance(item, Inline) else item
                 try:
                     if isinstance(item, Inline):
                         data = item.data
@@ -182,9 +181,9 @@ class Ingestion:
         batch, finished = self._batch, self._finished
         self._batch, self._finished, self._chars = [], [], 0
         stored = await self._named(batch)
-        await self._store.add(self._caller, stored)
+        await self._store.add(self._scope, stored)
         await self._store.finish(
-            self._caller, [(item.file.source, item.version, item.documents) for item in finished], self._present
+            self._scope, [(item.file.source, item.version, item.documents) for item in finished], self._present
         )
         for item in finished:
             if item.file.source in self._known:
@@ -201,7 +200,7 @@ class Ingestion:
             with_mark(slug, f"{item.file.source}\0{item.document.record}")
             for slug, item in zip(plain, batch, strict=True)
         ]
-        owners = await self._store.owners(self._caller, {*plain, *marked}) if batch else {}
+        owners = await self._store.owners(self._scope, {*plain, *marked}) if batch else {}
         stored: list[Stored] = []
         for slug, other, item in zip(plain, marked, batch, strict=True):
             place = (item.file.source, item.document.record)
@@ -211,7 +210,7 @@ class Ingestion:
         return stored
 
     async def _drop(self, source: str, digest: str) -> None:
-        await self._store.drop(self._caller, f"source = {text_of(source)} AND version = {text_of(digest)}")
+        await self._store.drop(self._scope, f"source = {text_of(source)} AND version = {text_of(digest)}")
 
     async def _remove(self, paths: Sequence[Path]) -> None:
         """Drops the documents of files that are no longer there, below the folders that were ingested."""
@@ -219,7 +218,7 @@ class Ingestion:
         sources = [name for name in {*self._known, *self._present} if name.startswith(roots)] if roots else []
         lost = await anyio.to_thread.run_sync(lambda: [name for name in sources if gone(name)])
         if lost:
-            await self._store.drop_sources(self._caller, lost)
+            await self._store.drop_sources(self._scope, lost)
             self._report.removed += sum(self._known[name][1] for name in lost if name in self._known)
 
     def _so_far(self, file: Found) -> str:
@@ -234,6 +233,6 @@ class Ingestion:
 def _scope(paths: Sequence[Path], inline: Sequence[Inline]) -> str:
     """A filter for what was stored of these paths, what lies below them, and these inline documents."""
     places = [str(path.absolute()) for path in paths]
-    parts = [f"source = {text_of(name)}" for name in (*places, *(_SENT + item.name for item in inline))]
+    parts = [f"source = {text_of(name)}" for name in (*places, *(item.source for item in inline))]
     parts += [f"starts_with(source, {text_of(place + '/')})" for place in places]
     return " OR ".join(parts) or "false"

@@ -16,6 +16,7 @@ from tools.knowledge import Deleted, Document, Documents, DocumentText, IngestRe
 from tools.knowledge.files import Inline
 from tools.knowledge.ingestion import Ingestion
 from tools.knowledge.ranking import query_terms
+from tools.knowledge.scope import Scope
 from tools.language import Language
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Library:
         documents: Iterable[Inline] = (),
         *,
         caller: Caller,
+        collection: str = "",
         on_progress: OnProgress | None = None,
     ) -> IngestReport:
         """Reads files, folders and inline documents; what is unchanged is left, what left a folder is removed.
@@ -59,18 +61,36 @@ class Library:
         """
         store = await self._opened()
         async with self._alone(on_progress):
-            ingestion = Ingestion(self.config, store, caller, on_progress)
+            ingestion = Ingestion(self.config, store, Scope(caller, collection), on_progress)
             # Without '..' in them, so that a file has one name whichever way it is reached; links stay as they are.
             places = [Path(os.path.normpath(Path(path).absolute())) for path in paths]
             return await ingestion.run(places, list(documents))
 
-    async def search(self, query: str, *, caller: Caller, limit: int = 8, language: Language | None = None) -> Passages:
-        """The passages that fit `query` best. Scores are comparable within one result: weighted sums of BM25."""
+    async def search(
+        self,
+        query: str,
+        *,
+        caller: Caller,
+        collection: str = "",
+        limit: int = 8,
+        language: Language | None = None,
+        sources: Iterable[str] | None = None,
+    ) -> Passages:
+        """The passages that fit `query` best. Scores are comparable within one result: weighted sums of BM25.
+
+        Args:
+            query: a question or some words.
+            caller: whose documents are searched.
+            collection: the one to look into.
+            limit: how many passages there may be.
+            language: of the query, where it is known.
+            sources: look only into what was made of these files, as `Inline.source` names them.
+        """
         store = await self._opened()
         terms = query_terms(query, language)
         if not terms:
             return Passages(passages=[])
-        rows = await store.search(caller, terms, limit)
+        rows = await store.search(Scope(caller, collection), terms, limit, sources)
         rows.sort(key=lambda row: (-row["_score"], row["document"], row["start"]))
         seen: set[tuple[str, int]] = set()
         passages: list[Passage] = []
@@ -81,20 +101,22 @@ class Library:
                 passages.append(_passage(row))
         return Passages(passages=passages)
 
-    async def documents(self, caller: Caller, *, limit: int | None = None, offset: int = 0) -> Documents:
+    async def documents(
+        self, caller: Caller, *, collection: str = "", limit: int | None = None, offset: int = 0
+    ) -> Documents:
         """The stored documents, ordered by id."""
-        rows = await (await self._opened()).documents(caller)
+        rows = await (await self._opened()).documents(Scope(caller, collection))
         rows.sort(key=lambda row: row["id"])
         end = None if limit is None else offset + limit
         return Documents(documents=[_document(row) for row in rows[offset:end]], total=len(rows))
 
-    async def text(self, document_id: str, caller: Caller) -> DocumentText:
+    async def text(self, document_id: str, caller: Caller, *, collection: str = "") -> DocumentText:
         """The stored text of a document.
 
         Raises:
             NotFound: there is no such document for this caller.
         """
-        rows = await (await self._opened()).documents(caller, [document_id], text=True)
+        rows = await (await self._opened()).documents(Scope(caller, collection), [document_id], text=True)
         if not rows:
             raise NotFound(
                 f"Document {document_id!r} is not there. Expected the id of a stored document.",
@@ -102,30 +124,47 @@ class Library:
             )
         return DocumentText(document=_document(rows[-1]), text=rows[-1]["text"])
 
-    async def delete(self, ids: Sequence[str], caller: Caller) -> Deleted:
+    async def delete(self, ids: Sequence[str], caller: Caller, *, collection: str = "") -> Deleted:
         """Deletes documents with their chunks."""
         store = await self._opened()
         async with self._alone(None):
-            deleted = await store.drop_documents(caller, ids)
+            deleted = await store.drop_documents(Scope(caller, collection), ids)
             if deleted:
                 await store.tend(compact=True)
         return Deleted(deleted=deleted, missing=[name for name in ids if name not in deleted])
+
+    async def forget(self, sources: Sequence[str], caller: Caller, *, collection: str) -> None:
+        """Deletes what was made of these files, as `Inline.source` names them."""
+        store = await self._opened()
+        async with self._alone(None):
+            await store.drop_sources(Scope(caller, collection), sources)
+            await store.tend(compact=True)
+
+    async def forget_all(self, caller: Caller, *, collection: str) -> None:
+        """Deletes a whole collection."""
+        store = await self._opened()
+        async with self._alone(None):
+            await store.drop_all(Scope(caller, collection))
+            await store.tend(compact=True)
 
     async def _opened(self) -> "Store":
         async with self._opening:
             if self._store is None:
                 # Seconds of import that must not hold up the event loop.
                 module = await anyio.to_thread.run_sync(_store_module)
-                self._store = await self._prepared(module.FORMAT, module.Store)
+                self._store = await self._prepared(module.FORMAT, module.OLDER, module.Store)
             return self._store
 
-    async def _prepared(self, form: str, store: "type[Store]") -> "Store":
+    async def _prepared(self, form: str, older: str, store: "type[Store]") -> "Store":
         home = anyio.Path(self.config.home)
         mark = home / "format"
-        if not await mark.exists():
+        found = (await mark.read_text()).strip() if await mark.exists() else None
+        if found in (None, older):
             try:
                 await home.mkdir(parents=True, exist_ok=True)
-                async with self._alone(None):  # the tables and their indices are made once
+                async with self._alone(None):  # the tables and their indices are made, or brought up to date, once
+                    if found == older:
+                        await store.upgrade(self.config.home)
                     opened = await store.open(self.config.home)
                     await mark.write_text(form)
                     return opened
@@ -134,7 +173,7 @@ class Library:
                     f"The knowledge base at {str(home)!r} cannot be made: {error.strerror}.",
                     hint="Set PARTITUR_HOME to a folder that can be written to.",
                 ) from error
-        if (found := (await mark.read_text()).strip()) != form:
+        if found != form:
             raise SetupError(
                 f"The knowledge base at {str(home)!r} has format {found!r}. This version reads format {form!r}.",
                 hint="Delete the folder and ingest the documents again.",

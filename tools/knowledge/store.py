@@ -11,15 +11,17 @@ import pyarrow
 from lancedb import index as lance_index
 from lancedb import query as lance_query
 
-from tools.base import Caller
 from tools.knowledge.aside import tend_aside
 from tools.knowledge.prepared import Prepared
 from tools.knowledge.ranking import COLUMNS
+from tools.knowledge.scope import Scope, listed, text_of
 
-__all__ = ["FORMAT", "Row", "Store", "Stored", "text_of"]
+__all__ = ["FORMAT", "OLDER", "Row", "Store", "Stored"]
 
-FORMAT = "1"
+FORMAT = "2"
 """Written beside the tables; raise it when a schema or the meaning of a column changes."""
+OLDER = "1"
+"""The format that `Store.upgrade` brings up to date: it had no collections."""
 
 
 Row = dict[str, Any]  # Any: a row as LanceDB returns it; typed where it becomes a model
@@ -38,6 +40,7 @@ _FILES = pa.schema(
         ("source", pa.string()),
         ("version", pa.string()),
         ("documents", pa.int64()),
+        pa.field("collection", pa.string(), nullable=False),
     ]
 )
 _DOCUMENTS = pa.schema(
@@ -55,6 +58,7 @@ _DOCUMENTS = pa.schema(
         ("size", pa.int64()),
         ("chunks", pa.int32()),
         ("text", pa.large_string()),
+        pa.field("collection", pa.string(), nullable=False),
     ]
 )
 _CHUNKS = pa.schema(
@@ -72,6 +76,7 @@ _CHUNKS = pa.schema(
         ("end", pa.int64()),
         ("text", pa.large_string()),
         *((name, pa.large_string()) for name in COLUMNS),
+        pa.field("collection", pa.string(), nullable=False),
     ]
 )
 _SHOWN = ("document", "title", "title_start", "heading", "heading_start", "page", "start", "end", "text")
@@ -93,7 +98,7 @@ class Stored:
 
 
 class Store:
-    """All statements that touch the tables. Every one of them is bound to the caller's tenant."""
+    """All statements that touch the tables. Every one of them is bound to a scope."""
 
     def __init__(self, home: Path, files: Any, documents: Any, chunks: Any) -> None:  # Any: lancedb has no types
         self._home = home
@@ -115,47 +120,56 @@ class Store:
             await store.index()
         return store
 
-    async def versions(self, caller: Caller, where: str) -> dict[str, tuple[str, int]]:
+    @staticmethod
+    async def upgrade(home: Path) -> None:
+        """Brings tables of format 1 up to date: all that is there goes to the collection without a name."""
+        db = await lancedb.connect_async(home / "lance")
+        for name in ("files", "documents", "chunks"):
+            table = cast(Any, await db.open_table(name))
+            if "collection" not in (await table.schema()).names:  # an upgrade may have been killed halfway
+                await table.add_columns({"collection": "''"})
+
+    async def versions(self, scope: Scope, where: str) -> dict[str, tuple[str, int]]:
         """For each file that was read completely: its version and how many documents it holds.
 
         `where` may name the source only.
         """
         found: dict[str, tuple[str, int]] = {}
-        query = self._files.query().where(f"{_mine(caller)} AND ({where})").select(["source", "version", "documents"])
+        query = self._files.query().where(f"{scope.filter} AND ({where})").select(["source", "version", "documents"])
         async for row in _rows(query):
             found[row["source"]] = (row["version"], row["documents"])
         return found
 
-    async def stored_versions(self, caller: Caller, where: str) -> dict[str, set[str]]:
+    async def stored_versions(self, scope: Scope, where: str) -> dict[str, set[str]]:
         """For each file: the versions that documents are there of, complete or not."""
         found: dict[str, set[str]] = {}
-        query = self._documents.query().where(f"{_mine(caller)} AND ({where})").select(["source", "version"])
+        query = self._documents.query().where(f"{scope.filter} AND ({where})").select(["source", "version"])
         async for row in _rows(query):
             found.setdefault(row["source"], set()).add(row["version"])
         return found
 
-    async def owners(self, caller: Caller, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+    async def owners(self, scope: Scope, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
         """Source and record of the documents that have these ids already."""
         query = (
             self._documents.query()
-            .where(f"{_mine(caller)} AND id IN ({_list(ids)})")
+            .where(f"{scope.filter} AND id IN ({listed(ids)})")
             .select(["id", "source", "record"])
         )
         return {row["id"]: (row["source"], row["record"]) async for row in _rows(query)}
 
-    async def add(self, caller: Caller, batch: Sequence[Stored]) -> None:
+    async def add(self, scope: Scope, batch: Sequence[Stored]) -> None:
         """Adds documents and their chunks; documents first, so that a kill in between leaves a trace to clean up."""
         if not batch:
             return
         now = datetime.now(UTC)
         await self._documents.add(
-            pa.Table.from_pylist([_document_row(caller, item, now) for item in batch], schema=_DOCUMENTS)
+            pa.Table.from_pylist([_document_row(scope, item, now) for item in batch], schema=_DOCUMENTS)
         )
-        rows = [row for item in batch for row in _chunk_rows(caller, item)]
+        rows = [row for item in batch for row in _chunk_rows(scope, item)]
         if rows:
             await self._chunks.add(pa.Table.from_pylist(rows, schema=_CHUNKS))
 
-    async def finish(self, caller: Caller, files: Sequence[tuple[str, str, int]], replaced: Iterable[str]) -> None:
+    async def finish(self, scope: Scope, files: Sequence[tuple[str, str, int]], replaced: Iterable[str]) -> None:
         """Notes files as read completely (source, version, documents) and drops other versions of the `replaced`."""
         if not files:
             return
@@ -166,35 +180,46 @@ class Store:
             if source in old
         ]
         for at in range(0, len(stale), 100):
-            await self.drop(caller, f"({' OR '.join(stale[at : at + 100])})")
-        await self._files.delete(f"{_mine(caller)} AND source IN ({_list(source for source, _, _ in files)})")
+            await self.drop(scope, f"({' OR '.join(stale[at : at + 100])})")
+        await self._files.delete(f"{scope.filter} AND source IN ({listed(source for source, _, _ in files)})")
         rows = [
-            {"tenant": caller.tenant, "source": source, "version": version, "documents": count}
+            {
+                "tenant": scope.tenant,
+                "source": source,
+                "version": version,
+                "documents": count,
+                "collection": scope.collection,
+            }
             for source, version, count in files
         ]
         await self._files.add(pa.Table.from_pylist(rows, schema=_FILES))
 
-    async def drop(self, caller: Caller, where: str) -> None:
+    async def drop(self, scope: Scope, where: str) -> None:
         """Deletes documents and chunks for which `where` holds; it may name source and version only."""
-        await self._chunks.delete(f"{_mine(caller)} AND {where}")
-        await self._documents.delete(f"{_mine(caller)} AND {where}")
+        await self._chunks.delete(f"{scope.filter} AND {where}")
+        await self._documents.delete(f"{scope.filter} AND {where}")
 
-    async def drop_sources(self, caller: Caller, sources: Sequence[str]) -> None:
+    async def drop_sources(self, scope: Scope, sources: Sequence[str]) -> None:
         """Deletes all that was made of these files."""
         for at in range(0, len(sources), 500):
-            where = f"source IN ({_list(sources[at : at + 500])})"
-            await self._files.delete(f"{_mine(caller)} AND {where}")
-            await self.drop(caller, where)
+            where = f"source IN ({listed(sources[at : at + 500])})"
+            await self._files.delete(f"{scope.filter} AND {where}")
+            await self.drop(scope, where)
 
-    async def drop_documents(self, caller: Caller, ids: Sequence[str]) -> list[str]:
+    async def drop_all(self, scope: Scope) -> None:
+        """Deletes the whole collection."""
+        for table in (self._files, self._chunks, self._documents):
+            await table.delete(scope.filter)
+
+    async def drop_documents(self, scope: Scope, ids: Sequence[str]) -> list[str]:
         """Deletes documents by id and returns those that were there; their files are read anew when ingested again."""
-        owners = await self.owners(caller, ids)
+        owners = await self.owners(scope, ids)
         if owners:
             await self._files.delete(
-                f"{_mine(caller)} AND source IN ({_list({source for source, _ in owners.values()})})"
+                f"{scope.filter} AND source IN ({listed({source for source, _ in owners.values()})})"
             )
-            await self._chunks.delete(f"{_mine(caller)} AND document IN ({_list(owners)})")
-            await self._documents.delete(f"{_mine(caller)} AND id IN ({_list(owners)})")
+            await self._chunks.delete(f"{scope.filter} AND document IN ({listed(owners)})")
+            await self._documents.delete(f"{scope.filter} AND id IN ({listed(owners)})")
         return [name for name in ids if name in owners]
 
     async def tend(self, *, compact: bool = False) -> None:
@@ -226,32 +251,28 @@ class Store:
         for column in COLUMNS:
             await self._chunks.create_index(column, config=_terms_index(), name=f"{column}_terms", replace=True)
 
-    async def search(self, caller: Caller, terms: Sequence[tuple[str, str, float]], limit: int) -> list[Row]:
-        """The chunks with the highest weighted sum of BM25 scores over (column, terms joined by blanks, weight)."""
+    async def search(
+        self,
+        scope: Scope,
+        terms: Sequence[tuple[str, str, float]],
+        limit: int,
+        sources: Iterable[str] | None = None,
+    ) -> list[Row]:
+        """The chunks with the highest weighted sum of BM25 scores over (column, terms joined by blanks, weight).
+
+        `sources`: those that were made of these files alone.
+        """
+        where = scope.filter if sources is None else f"{scope.filter} AND source IN ({listed(sources)})"
         parts = [(_should, _Match(words, column, boost=weight)) for column, words, weight in terms]
-        query = self._chunks.query().nearest_to_text(_Boolean(parts)).where(_mine(caller)).limit(limit)
+        query = self._chunks.query().nearest_to_text(_Boolean(parts)).where(where).limit(limit)
         columns = [*_SHOWN, "_score"]
         return cast(list[Row], await query.select(columns).to_list())
 
-    async def documents(self, caller: Caller, ids: Sequence[str] | None = None, *, text: bool = False) -> list[Row]:
+    async def documents(self, scope: Scope, ids: Sequence[str] | None = None, *, text: bool = False) -> list[Row]:
         """Documents without their text unless asked for, all of the tenant or those with these ids."""
-        where = _mine(caller) if ids is None else f"{_mine(caller)} AND id IN ({_list(ids)})"
+        where = scope.filter if ids is None else f"{scope.filter} AND id IN ({listed(ids)})"
         columns = [name for name in cast(list[str], _DOCUMENTS.names) if text or name != "text"]
         return [row async for row in _rows(self._documents.query().where(where).select(columns))]
-
-
-def text_of(value: str) -> str:
-    """`value` as a literal of a filter."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _mine(caller: Caller) -> str:
-    """What this caller may see; part of every statement, so that nothing else is ever scored, counted or returned."""
-    return f"tenant = {text_of(caller.tenant)}"
-
-
-def _list(values: Iterable[str]) -> str:
-    return ", ".join(text_of(value) for value in values) or "''"
 
 
 async def _rows(query: Any) -> AsyncIterator[Row]:
@@ -274,10 +295,10 @@ def _terms_index() -> Any:
     )
 
 
-def _document_row(caller: Caller, item: Stored, now: datetime) -> Row:
+def _document_row(scope: Scope, item: Stored, now: datetime) -> Row:
     document = item.document
     return {
-        "tenant": caller.tenant,
+        "tenant": scope.tenant,
         "id": item.id,
         "source": item.source,
         "record": document.record,
@@ -290,14 +311,15 @@ def _document_row(caller: Caller, item: Stored, now: datetime) -> Row:
         "size": len(document.text),
         "chunks": len(document.chunks),
         "text": document.text,
+        "collection": scope.collection,
     }
 
 
-def _chunk_rows(caller: Caller, item: Stored) -> list[Row]:
+def _chunk_rows(scope: Scope, item: Stored) -> list[Row]:
     text = item.document.text
     return [
         {
-            "tenant": caller.tenant,
+            "tenant": scope.tenant,
             "document": item.id,
             "source": item.source,
             "version": item.version,
@@ -310,6 +332,7 @@ def _chunk_rows(caller: Caller, item: Stored) -> list[Row]:
             "end": chunk.end,
             "text": text[chunk.start : chunk.end],
             **{name: chunk.terms[name] for name in COLUMNS},
+            "collection": scope.collection,
         }
         for chunk in item.document.chunks
     ]
