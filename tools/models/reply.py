@@ -168,8 +168,11 @@ class _Clock:
     def _look(self) -> None:
         now = self._loop.time()
         if self._due is None or self._due > now:
-            later = self._until if self._silence is None else now + self._silence
-            self._timer = self._loop.call_at(max(self._due or later, now + 0.01), self._look)
+            later = self._due
+            if later is None:  # a reader that comes back meanwhile has at least until then
+                later = self._until if self._silence is None else now + self._silence
+                later = min(later, self._until) if now < self._until else later
+            self._timer = self._loop.call_at(max(later, now + 0.01), self._look)
             return
         self.total = self._due >= self._until
         self._content.set_exception(TimeoutError())
