@@ -41,7 +41,6 @@ _SLOW_EVERY, _SLOW_REST_S, _SLOW_WINDOW = 10, 1.5, 65536
 _RAMP_S = 2.0
 _TOKEN = TOKEN.strip().encode()
 """Without its space: a gateway may hand it on with the word before."""
-_ENDS = {"chat": b"}", "stream": b"data: [DONE]", "paced": b"data: [DONE]", "endurance": b"data: [DONE]"}
 
 
 @dataclass
@@ -150,8 +149,7 @@ class Client(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         run = self._run
-        wrong = self._parser.get_status_code() != 200 or self._tokens != CHUNKS[run.work]
-        if wrong or _ENDS[run.work] not in self._tail:
+        if self._parser.get_status_code() != 200 or self._tokens != CHUNKS[run.work]:
             self._over(f"Status {self._parser.get_status_code()}, {self._tokens} tokens, at the end {self._tail!r}")
             return
         if run.counting:
@@ -162,17 +160,18 @@ class Client(asyncio.Protocol):
 
     def _over(self, why: str | None) -> None:
         self._asking = False
+        self._run.ended()
         if why:
             self._run.failed(why)
-        self._run.ended()
-        if self._run.stopping or self._transport.is_closing():
+        elif self._run.stopping:
             return
-        if why or not self._parser.should_keep_alive():
-            self._transport.close()
-            self._run.failed(why or "The server closes connections after one request")
+        elif not self._parser.should_keep_alive():
+            self._run.failed("The server closes connections after one request")
         else:
             self._parser = httptools.HttpResponseParser(self)
             self.ask()
+            return
+        self._transport.close()
 
 
 def _request(url: str, key: str, prompt: str, *, stream: bool) -> bytes:
@@ -255,9 +254,8 @@ async def measure(
 
 def _sample(values: list[float]) -> list[float]:
     """At most 1,000 of them, evenly over the sorted whole."""
-    step = max(1.0, len(values) / 1000)
-    ordered = sorted(values)
-    return [round(ordered[int((at + 0.5) * step)], 3) for at in range(int(len(values) / step))]
+    ordered, count = sorted(values), min(len(values), 1000)
+    return [round(ordered[int((at + 0.5) * len(ordered) / count)], 3) for at in range(count)]
 
 
 def _stamp(pid: int | None) -> tuple[float, float, float]:

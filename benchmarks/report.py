@@ -112,7 +112,7 @@ def _cell(report: Report, server: str, work: Work, at_once: int) -> str:
     per_second = f"{report.median(server, work, at_once, lambda figures: figures.per_second):,.0f}/s"
     compared = ""
     if _BASE in report.servers and server != _BASE and server != "floor":
-        compared = f" (**{report.ratio(server, work, at_once):.2f}** × min)"
+        compared = f" (**{report.ratio(server, work, at_once):.2g}** × min)"
     return f"{per_second}{compared}, {cpu}, {p50:.1f} / {p99:.1f} ms{failed}"
 
 

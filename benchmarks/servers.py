@@ -22,7 +22,7 @@ _KEY = "pt-benchmark-0123456789abcdef"
 _WRAPPER = """
 import os
 from collections.abc import AsyncGenerator
-from haystack import AsyncPipeline
+from haystack import Pipeline
 from haystack.components.generators.chat import OpenAIChatGenerator
 from haystack.dataclasses import ChatMessage
 from haystack.utils import Secret
@@ -34,7 +34,7 @@ class PipelineWrapper(BasePipelineWrapper):
         generator = OpenAIChatGenerator(
             api_key=Secret.from_token("-"), model="MODEL", api_base_url="ENGINE", max_retries=0, timeout=600
         )
-        self.pipeline = AsyncPipeline()
+        self.pipeline = Pipeline()
         self.pipeline.add_component("llm", generator)
 
     async def run_chat_completion_async(self, model: str, messages: list[dict], body: dict):
