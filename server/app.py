@@ -4,17 +4,19 @@ import asyncio
 import importlib
 import logging
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.docs_page import docs_page
 from server.errors import http_error
@@ -23,7 +25,7 @@ from server.house import House, open_house
 from server.identity import Door, Verifier
 from server.keys import KeyStore, KeyVerifier
 from server.mcp_door import PATH, McpDoor
-from server.openai_api import OpenAIApi
+from server.openai_api import CHAT, OpenAIApi
 from server.openai_engines import OtherEngines
 from server.openai_files import FilesApi
 from server.openai_raw import RawModels
@@ -76,13 +78,16 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         enough = asyncio.Event()
         opened = asyncio.create_task(_open(house, mcp, health, enough))
+        watching = asyncio.create_task(_watch(house, health))
         try:
             yield
         finally:
+            watching.cancel()
             enough.set()
             await opened
 
-    app = Starlette(
+    app = _App(
+        direct={("POST", CHAT): api.chat},
         routes=[
             *health.routes(),
             *api.routes(),
@@ -111,6 +116,29 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
     return app
 
 
+class _App(Starlette):
+    """An app whose door is the outermost part, and whose busiest paths lie right behind it.
+
+    Args:
+        direct: ASGI apps by method and path; they raise errors of our tree, which the door tells.
+        given: as for Starlette.
+    """
+
+    def __init__(self, *, direct: Mapping[tuple[str, str], ASGIApp], **given: Any) -> None:
+        super().__init__(**given)
+        self._direct = direct
+
+    def build_middleware_stack(self) -> ASGIApp:
+        (door,) = self.user_middleware
+        others = ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+
+        async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+            direct = self._direct.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+            await (direct or others)(scope, receive, send)
+
+        return door.cls(inside, *door.args, **door.kwargs)
+
+
 async def _open(house: House, mcp: McpDoor, health: Health, enough: asyncio.Event) -> None:
     """Loads what is dear while the first requests are already answered; closes it in the same task."""
     async with AsyncExitStack() as closing:
@@ -124,8 +152,17 @@ async def _open(house: House, mcp: McpDoor, health: Health, enough: asyncio.Even
         await enough.wait()
 
 
+async def _watch(house: House, health: Health) -> None:
+    """Looks after the engines, once what is dear has been loaded."""
+    await health.loaded.wait()
+    if house.hub.pools:
+        await house.hub.watch()
+
+
 def _warm(house: House) -> None:
     """Imports what the first request would wait for: the agent loop, the engines' libraries, the tool servers."""
+    if house.hub.pools:
+        importlib.import_module("aiohttp")
     importlib.import_module("agents.kit.agent")
     for engine in house.runtime.engines.all.values():
         _ = engine.model

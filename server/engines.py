@@ -1,16 +1,15 @@
-"""The engines of this installation: a model endpoint where one is set, else the embedded engine."""
+"""The engines that use cases run on: chat models of the hub by their roles, else the embedded engine."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from agents.kit import Engine, Price
-from server.settings import Settings
+from agents.kit import Engine
+from server.models import Models
+from tools.models import Hub, Pool
 
 if TYPE_CHECKING:
-    import httpx2
     from pydantic_ai.models import Model
 
-__all__ = ["EMBEDDED", "house_engines", "model_id"]
+__all__ = ["EMBEDDED", "house_engines"]
 
 
 def _embedded() -> "Model":
@@ -22,36 +21,19 @@ def _embedded() -> "Model":
 EMBEDDED = Engine(id="extractive", build=_embedded, generative=False, tokenizer="partitur words")
 
 
-def model_id(settings: Settings) -> str:
-    """The model's name at its endpoint, and its id at every interface."""
-    return settings.model_name or "default"
+def house_engines(models: Models, hub: Hub) -> dict[str, Engine]:
+    """Engines by model role."""
+    served = {role: id for role, id in models.roles.items() if models.configs[id].kind == "chat"}
+    if not served:
+        return {"chat": EMBEDDED, "small": EMBEDDED}
+    engines = {id: _engine(hub[id]) for id in dict.fromkeys(served.values())}
+    return {role: engines[id] for role, id in served.items()}
 
 
-def house_engines(settings: Settings, http: "Callable[[], httpx2.AsyncClient]") -> dict[str, Engine]:
-    """Engines by model role; `http` gives the client that all share."""
-    if settings.model_url is None:
-        return {"chat": EMBEDDED}
-    name = model_id(settings)
-
+def _engine(pool: Pool) -> Engine:
     def build() -> "Model":
-        from openai import AsyncOpenAI
-        from pydantic_ai.models.openai import OpenAIChatModel
-        from pydantic_ai.providers.vllm import VLLMProvider
+        from agents.kit.pooled import PooledModel
 
-        client = AsyncOpenAI(
-            base_url=settings.model_url,
-            api_key=settings.model_key.get_secret_value() if settings.model_key else "none",
-            http_client=http(),
-            timeout=settings.request_timeout,
-            max_retries=1,
-        )
-        return OpenAIChatModel(name, provider=VLLMProvider(openai_client=client))
+        return PooledModel(pool)
 
-    return {"chat": Engine(id=name, build=build, price=_price(settings))}
-
-
-def _price(settings: Settings) -> Price | None:
-    """None where a price is not set: the cost is then unknown, not nothing."""
-    if settings.model_price_input is None or settings.model_price_output is None:
-        return None
-    return Price(input=settings.model_price_input, output=settings.model_price_output)
+    return Engine(id=pool.id, build=build, price=pool.config.price)

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -15,7 +14,6 @@ from tools.base import PartiturError
 
 __all__ = ["Health"]
 
-_PROBE_S = 1.0
 _FRESH_S = 2.0
 
 
@@ -46,7 +44,7 @@ class Health:
         if not self.loaded.is_set():
             return JSONResponse({"status": "loading", "reasons": []}, status_code=503)
         if time.monotonic() >= self._until:  # whoever asks often does not keep us busy
-            self._reasons = [*await asyncio.to_thread(self._prompts), *await self._engine()]
+            self._reasons = [*await asyncio.to_thread(self._prompts), *await self._engines()]
             self._until = time.monotonic() + _FRESH_S
         reasons = [*self.faults, *self._reasons]
         data = {
@@ -66,17 +64,9 @@ class Health:
             fault = True
         return ["The prompt library has a fault; 'partitur doctor' names it."] if fault else []
 
-    async def _engine(self) -> Sequence[str]:
-        """An engine that is down is no error of the start: it may come back."""
-        url = self.house.settings.model_url
-        if url is None:
-            return []
-        parts = urlsplit(url)
-        try:
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-            async with asyncio.timeout(_PROBE_S):
-                _, writer = await asyncio.open_connection(parts.hostname, port, ssl=None)
-            writer.close()
-        except (OSError, TimeoutError, ValueError):
-            return [f"The engine {self.house.engine.id!r} cannot be reached."]
-        return []
+    async def _engines(self) -> Sequence[str]:
+        """Models that nobody can serve now. That is no error of the start: an engine may come back."""
+        await self.house.hub.probe()
+        pools = self.house.hub.pools.values()
+        down = [pool.id for pool in pools if all(replica.healthy is False for replica in pool.replicas)]
+        return [f"No engine of {id!r} can be reached." for id in down]

@@ -33,10 +33,12 @@ from compositions.catalog import GROUP, Catalog, Found, load_catalog
 from prompts.prompt import Prompt
 from prompts.store import PromptStore
 from server.engines import house_engines
+from server.models import Models, house_models, open_hub
 from server.servers import Servers
 from server.settings import Settings, load_settings
 from server.state import Database
 from tools.base import ArtifactStore, Caller, NotFound
+from tools.models import Hub
 
 __all__ = ["LOCAL", "House", "open_house"]
 
@@ -58,6 +60,8 @@ class House:
     artifacts: ArtifactStore
     servers: Servers
     state: Database
+    hub: Hub
+    models: Models
     closing: AsyncExitStack = field(repr=False)
 
     async def ask(
@@ -162,12 +166,15 @@ async def open_house(settings: Settings | None = None) -> AsyncGenerator[House]:
         settings.home.mkdir(parents=True, exist_ok=True)
         artifacts = ArtifactStore(settings.home / "artifacts")
         gate = Gate([CancelGuard(), SizeGuard(), SecretGuard(), UsageGuard()])
-        servers = Servers(settings, artifacts, closing)
+        models = house_models(settings)
+        hub = open_hub(models, settings.home)
+        closing.push_async_callback(hub.close)
+        servers = Servers(settings, models, hub, artifacts, closing)
         state = Database(settings.home, settings.database)
         closing.push_async_callback(state.close)
         toolbox = Toolbox(servers.all(), gate, servers.outside())
         closing.push_async_callback(toolbox.close)
-        engines = Engines(house_engines(settings, lambda: servers.http))
+        engines = Engines(house_engines(models, hub))
         prompts = Prompts(PromptStore(library_root(settings)))
         catalog = load_catalog(
             prompts=prompts.place,
@@ -183,7 +190,7 @@ async def open_house(settings: Settings | None = None) -> AsyncGenerator[House]:
             use_cases=tuple(catalog),
             tracer_provider=TracerProvider(),
         )
-        yield House(settings, catalog, runtime, prompts, artifacts, servers, state, closing)
+        yield House(settings, catalog, runtime, prompts, artifacts, servers, state, hub, models, closing)
 
 
 def library_root(settings: Settings) -> Path:

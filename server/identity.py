@@ -17,7 +17,7 @@ from tools.base import Caller, InvalidInput, PartiturError, TooLarge, Unauthenti
 if TYPE_CHECKING:
     from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 
-__all__ = ["Door", "Verifier", "bearer", "caller_behind", "mcp_user"]
+__all__ = ["Door", "Verifier", "bearer", "caller_behind", "caller_in", "mcp_user"]
 
 log = logging.getLogger(__name__)
 _CALLER = "partitur.caller"
@@ -155,12 +155,17 @@ def bearer(scope: Scope) -> str:
 
 
 def caller_behind(connection: HTTPConnection) -> Caller:
+    """Who sent a request that came through the door. Raises as `caller_in`."""
+    return caller_in(connection.scope)
+
+
+def caller_in(scope: Scope) -> Caller:
     """Who sent a request that came through the door.
 
     Raises:
-        Unauthenticated: it came in without one, through an open path.
+        Unauthenticated: it came in without a caller, through an open path.
     """
-    caller = cast("Caller | None", connection.scope.get(_CALLER))
+    caller = cast("Caller | None", scope.get(_CALLER))
     if caller is None:
         raise Unauthenticated("The request carries no API key. Expected 'Authorization: Bearer pt-…'.")
     return caller
@@ -171,7 +176,7 @@ def mcp_user(scope: Scope) -> "AuthenticatedUser":
     from fastmcp.server.auth import AccessToken
     from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 
-    caller = caller_behind(HTTPConnection(scope))
+    caller = caller_in(scope)
     token = AccessToken(
         token="",
         client_id=caller.subject,

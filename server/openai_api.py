@@ -12,17 +12,23 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agents.kit import Engine, Result, UseCase, from_text
-from server.body import json_object, while_connected
+from server.body import read_object, while_connected
 from server.errors import InvalidParameter, UnknownModel
 from server.house import House
-from server.identity import caller_behind
+from server.identity import caller_in
 from server.openai_raw import RawModels
-from server.openai_stream import Framing, answer_chunks, begun, usage_of
+from server.openai_stream import Framing, answer_chunks, usage_of
+from server.streaming import EventStream
 from server.words import words
+from tools.base import Caller
+from tools.models import Pool
 
-__all__ = ["OpenAIApi"]
+__all__ = ["CHAT", "OpenAIApi", "about_model"]
+
+CHAT = "/v1/chat/completions"
 
 
 class _Message(BaseModel):
@@ -71,16 +77,14 @@ class OpenAIApi:
 
     house: House
     raw: RawModels
-    others: Mapping[str, str]
-    """Models of other kinds by id, with their kind: listed here, served at paths of their own."""
     began: int = field(default_factory=lambda: int(time.time()))
     """Unix time; when the models that it lists came to be."""
 
     def routes(self) -> list[Route]:
         return [
+            Route(CHAT, Plain(self.chat), methods=["POST"]),
             Route("/v1/models", self.models, methods=["GET"]),
             Route("/v1/models/{id:path}", self.model, methods=["GET"]),
-            Route("/v1/chat/completions", self.chat, methods=["POST"]),
         ]
 
     async def models(self, request: Request) -> Response:
@@ -94,22 +98,23 @@ class OpenAIApi:
             raise self._unknown(name)
         return _json(self._models[name])
 
-    async def chat(self, request: Request) -> Response:
-        """A chat completion: the last user message becomes the input of a use case, or all of it goes to an engine."""
-        data, body = await json_object(request)
+    async def chat(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A chat completion: a use case reads the conversation, or all of the request goes to a model."""
+        data, body = await read_object(scope, receive)
         chat = _checked(data)
-        if chat.model not in self._models:
-            raise self._unknown(chat.model)
-        caller = caller_behind(request)
-        if (use_case := self.house.catalog.use_cases.get(chat.model)) is None:
-            engine = self.house.runtime.engines.all.get(chat.model)
-            if engine is None:
-                raise InvalidParameter(
-                    f"The model {chat.model!r} does not chat: it is for {self.others[chat.model]}.",
-                    param="model",
-                    hint="GET /v1/models lists what each model is for.",
-                )
-            return await self.raw.chat(request, engine=engine, data=data, body=body, caller=caller)
+        use_case, caller = self.house.catalog.use_cases.get(chat.model), caller_in(scope)
+        if use_case is None and (pool := self.raw.pool(chat.model)) is not None:
+            await self.raw.answer(scope, receive, send, pool=pool, data=data, body=body, caller=caller)
+            return
+        request = Request(scope, receive)
+        if use_case is not None:
+            response = await self._asked(request, use_case, chat, caller)
+        else:
+            response = await self.raw.embedded.chat(request, engine=self._engine(chat.model), data=data, caller=caller)
+        await response(scope, receive, send)
+
+    async def _asked(self, request: Request, use_case: UseCase[Any, Any], chat: _Chat, caller: Caller) -> Response:
+        """The answer of a use case."""
         if chat.n not in (None, 1):
             raise InvalidParameter(
                 f"A use case gives one answer, {chat.n} were asked for. Expected 'n' to be 1.",
@@ -120,15 +125,17 @@ class OpenAIApi:
         framing = Framing(model=use_case.name, as_json=chat.as_json, include_usage=chat.include_usage)
         if chat.stream:
             events = self.house.stream(use_case, given, caller=caller)
-            return await begun(request, answer_chunks(events, framing))
+            return EventStream(answer_chunks(events, framing))
         result = await while_connected(request, self.house.ask(use_case, given, caller=caller))
         return _json(_completion(result, chat.as_json))
 
     @cached_property
     def _models(self) -> dict[str, dict[str, Any]]:
         """By id; a use case goes before an engine of the same name."""
-        models = {name: self._model(name, {"kind": kind}) for name, kind in self.others.items()}
-        models |= {engine.id: self._engine(engine) for engine in self.house.runtime.engines.all.values()}
+        models = {pool.id: self._model(pool.id, about_model(pool)) for pool in self.house.hub.pools.values()}
+        for engine in self.house.runtime.engines.all.values():
+            about = {"kind": "chat", "description": "It quotes and never invents.", "generative": engine.generative}
+            models.setdefault(engine.id, self._model(engine.id, about))
         return {use_case.name: self._use_case(use_case) for use_case in self.house.catalog} | {
             name: model for name, model in models.items() if name not in self.house.catalog.use_cases
         }
@@ -143,9 +150,22 @@ class OpenAIApi:
         }
         return self._model(use_case.name, about)
 
-    def _engine(self, engine: Engine) -> dict[str, Any]:
-        said = "A language model." if engine.generative else "The embedded engine: it quotes and never invents."
-        return self._model(engine.id, {"kind": "engine", "description": said, "generative": engine.generative})
+    def _engine(self, name: str) -> Engine:
+        """The engine in this process that has this id.
+
+        Raises:
+            UnknownModel: nobody has.
+            InvalidParameter: who has it does not chat.
+        """
+        if (engine := self.house.runtime.engines.all.get(name)) is not None:
+            return engine
+        if name not in self._models:
+            raise self._unknown(name)
+        raise InvalidParameter(
+            f"The model {name!r} does not chat: it is for {self._models[name]['partitur']['kind']}.",
+            param="model",
+            hint="GET /v1/models lists what each model is for.",
+        )
 
     def _model(self, name: str, about: Mapping[str, Any]) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": self.began, "owned_by": "partitur", "partitur": about}
@@ -157,6 +177,27 @@ class OpenAIApi:
             f"The model {name[:80]!r} does not exist. There are {known}.",
             hint=f"Did you mean {near[0]!r}?" if near else "GET /v1/models lists them.",
         )
+
+
+@dataclass(frozen=True)
+class Plain:
+    """An ASGI app, for a route that wants no request object made."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+def about_model(pool: Pool) -> dict[str, Any]:
+    """What the hub says of a model, for everybody: nothing of its engines' addresses."""
+    config = pool.config
+    said = config.model_dump(
+        mode="json",
+        include={"kind", "context", "capabilities", "description", "licence", "location", "cutoff", "parent", "price"},
+        exclude_none=True,
+    )
+    return {"generative": config.kind == "chat", **said, "capabilities": sorted(said["capabilities"])}
 
 
 def _checked(data: Mapping[str, Any]) -> _Chat:

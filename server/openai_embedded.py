@@ -1,7 +1,7 @@
 """Chat with an engine that lives in this process, or behind a pydantic-ai model: one request through the gate."""
 
-import time
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import to_json
@@ -13,7 +13,8 @@ from agents.kit.scope import Scope
 from agents.kit.task import SAMPLING
 from server.body import while_connected
 from server.errors import InvalidParameter
-from server.openai_stream import END, Framing, begun, usage_of
+from server.openai_stream import Framing, usage_of
+from server.streaming import END, EventStream
 from server.texts import texts
 from tools.base import Caller, NoReliableSource, Unavailable
 
@@ -38,6 +39,38 @@ class EmbeddedChat:
             InvalidParameter: a message is of a kind that it does not read.
             PartiturError: a guard refused, or the engine did not serve it.
         """
+        if data.get("stream"):
+            return EventStream(self.stream(engine, data, caller))
+        answer = await while_connected(request, self.complete(engine, data, caller))
+        return Response(to_json(answer), media_type="application/json")
+
+    async def complete(self, engine: Engine, data: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+        """A whole chat completion. Raises as `chat`."""
+        model, messages, settings, scope = self._begun(engine, data, caller)
+        text = await _whole(model, messages, settings)
+        message = {"role": "assistant", "content": text, "refusal": None}
+        framing = Framing(model=engine.id)
+        return {
+            "id": framing.id,
+            "object": "chat.completion",
+            "created": framing.created,
+            "model": engine.id,
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+            "usage": usage_of(scope.usage),
+        }
+
+    async def stream(self, engine: Engine, data: Mapping[str, Any], caller: Caller) -> AsyncGenerator[bytes]:
+        """The events of a chat completion. Raises as `chat`."""
+        model, messages, settings, scope = self._begun(engine, data, caller)
+        options = cast("dict[str, Any]", data.get("stream_options") or {})
+        framing = Framing(model=engine.id, include_usage=bool(options.get("include_usage")))
+        async with aclosing(_stream(model, messages, settings, framing, self._gate, scope)) as events:
+            async for one in events:
+                yield one
+
+    def _begun(
+        self, engine: Engine, data: Mapping[str, Any], caller: Caller
+    ) -> "tuple[GatedModel, list[ModelMessage], Mapping[str, Any], Scope]":
         from agents.kit.agent import GatedModel
 
         if data.get("n") not in (None, 1):
@@ -45,23 +78,8 @@ class EmbeddedChat:
         scope = Scope.alone(engine.id, caller)
         # A client tells the whole conversation each time: nothing says that its earlier turns have passed before.
         self._gate.before(scope.act("model", engine.id), "\n".join(texts(data)))
-        model, messages = GatedModel(engine, self._gate, scope), _messages(data["messages"])
         settings = {name: data[name] for name in SAMPLING if data.get(name) is not None}
-        options = cast("dict[str, Any]", data.get("stream_options") or {})
-        framing = Framing(model=engine.id, include_usage=bool(options.get("include_usage")))
-        if data.get("stream"):
-            return await begun(request, _stream(model, messages, settings, framing, self._gate, scope))
-        text = await while_connected(request, _whole(model, messages, settings))
-        message = {"role": "assistant", "content": text, "refusal": None}
-        answer = {
-            "id": framing.id,
-            "object": "chat.completion",
-            "created": int(time.time()),
-            "model": engine.id,
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
-            "usage": usage_of(scope.usage),
-        }
-        return Response(to_json(answer), media_type="application/json")
+        return GatedModel(engine, self._gate, scope), _messages(data["messages"]), settings, scope
 
 
 async def _whole(model: "GatedModel", messages: "list[ModelMessage]", settings: Mapping[str, Any]) -> str:

@@ -1,13 +1,13 @@
-"""Embeddings, transcription, speech and pictures of the engines that are set: passed through, by way of the gate."""
+"""Models of the hub that do not chat: embeddings, reranking, speech, transcription, pictures; and plain completions."""
 
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -16,148 +16,185 @@ from agents.kit import Act, Gate, Usage
 from server.body import json_object, while_connected
 from server.errors import InvalidParameter, UnknownModel, UnsupportedMedia
 from server.identity import caller_behind
-from server.settings import Settings
+from server.models import Models
+from server.openai_filter import StreamFilter
+from server.openai_raw import declined, spent_of, trace_headers
+from server.streaming import END, EventStream
 from server.texts import texts
-from tools.base import Failed, NeedsModel, TimedOut, Unavailable
-from tools.endpoint import Answer, Declined, Endpoint
+from tools.base import Caller, Failed, NeedsModel
+from tools.models import Declined, Hub, Json, Kind, Pool
 
-__all__ = ["Kind", "OtherEngines"]
+__all__ = ["OtherEngines", "serving"]
 
-Kind = Literal["embedding", "transcription", "speech", "image"]
-
-_PATHS: dict[Kind, str] = {
-    "embedding": "embeddings",
-    "transcription": "audio/transcriptions",
-    "speech": "audio/speech",
-    "image": "images/generations",
-}
-_MOST = 64_000_000
-"""Bytes of one answer."""
-_CALLERS_FAULT = (400, 413, 415, 422)
+_HINTS: Mapping[str, str] = {
+    kind: f"Set PARTITUR_{'MODEL' if kind == 'chat' else kind.upper()}_URL, or a model of this kind under [models]."
+    for kind in get_args(Kind)
+} | {"rerank": "Set a model of the kind 'rerank' under [models]."}
 
 
 class _Spent(BaseModel):
     prompt_tokens: int = 0
+    total_tokens: int = 0
 
 
 class _Answer(BaseModel):
     """What is read of an engine's answer; the rest is passed on as it came."""
 
-    usage: _Spent = _Spent()
+    usage: _Spent | None = None
 
 
 @dataclass(frozen=True)
 class OtherEngines:
-    """What `PARTITUR_EMBEDDING_…`, `…_TRANSCRIPTION_…`, `…_SPEECH_…` and `…_IMAGE_…` point at, under the same paths here."""
+    """The models of every kind but chat, under OpenAI's paths; a request that names none goes to the role of its kind."""
 
-    settings: Settings
+    hub: Hub
+    models: Models
     gate: Gate
 
     def routes(self) -> list[Route]:
-        """One for each kind; one that is not set says which setting it needs."""
+        """One for each path; one that nobody serves says which setting it needs."""
         return [
-            Route(f"/v1/{_PATHS['embedding']}", self.embedding, methods=["POST"]),
-            Route(f"/v1/{_PATHS['transcription']}", self.transcription, methods=["POST"]),
-            Route(f"/v1/{_PATHS['speech']}", self.speech, methods=["POST"]),
-            Route(f"/v1/{_PATHS['image']}", self.image, methods=["POST"]),
+            Route("/v1/embeddings", self.embeddings, methods=["POST"]),
+            Route("/v1/rerank", self.rerank, methods=["POST"]),
+            Route("/v1/completions", self.completions, methods=["POST"]),
+            Route("/v1/audio/transcriptions", self.transcription, methods=["POST"]),
+            Route("/v1/images/generations", self.image, methods=["POST"]),
         ]
 
-    @cached_property
-    def ids(self) -> dict[str, Kind]:
-        """The models that are set, by their id."""
-        return {self._name(kind): kind for kind in _PATHS if self._setting(kind, "url")}
+    async def embeddings(self, request: Request) -> Response:
+        """Vectors for texts, as floats or in base64."""
+        return await self._json(request, "embedding", "embeddings", needs="input")
 
-    async def embedding(self, request: Request) -> Response:
-        """Vectors for texts."""
-        return await self._json(request, "embedding")
+    async def rerank(self, request: Request) -> Response:
+        """Documents in the order in which they fit a query."""
+        data, body = await json_object(request)
+        if not isinstance(data.get("query"), str):
+            raise InvalidParameter(f"'query' is {data.get('query')!r:.80}. Expected a text.", param="query")
+        return await self._whole(request, "rerank", "rerank", data, body, needs="documents")
 
     async def image(self, request: Request) -> Response:
         """A picture for a prompt."""
-        return await self._json(request, "image")
+        return await self._json(request, "image", "images/generations", needs="prompt")
 
-    async def speech(self, request: Request) -> Response:
-        """A text read aloud."""
-        return await self._json(request, "speech")
+    async def completions(self, request: Request) -> Response:
+        """The continuation of a text, by a chat model as it is."""
+        data, body = await json_object(request)
+        if not data.get("stream"):
+            return await self._whole(request, "chat", "completions", data, body, needs="prompt")
+        pool = self._pool("chat", data, needs="prompt")
+        return EventStream(self._chunks(request, pool, Json(data, body), caller_behind(request)))
 
     async def transcription(self, request: Request) -> Response:
         """The words of a recording."""
-        endpoint = self._endpoint("transcription")
         media = request.headers.get("content-type", "")
         if not media.lower().startswith("multipart/form-data"):
             raise UnsupportedMedia(
                 f"The body is {media[:80]!r}. Expected 'multipart/form-data' with the recording.",
                 hint="Send the recording as the form field 'file'.",
             )
-        act = self._act(request, "transcription")
         body = await request.body()
-        async with request.form() as form:  # read for the gate alone; the body goes on as it came
-            self._check_model(form.get("model"), "transcription")
+        async with request.form() as form:
+            pool = self._pool("transcription", {"model": form.get("model"), "file": form.get("file")}, needs="file")
+            act = self._act(request, pool)
             self.gate.before(act, "\n".join([text async for text in _form_texts(form)]))
-        answer = (await self._sent(request, endpoint, act, _PATHS["transcription"], body, media)).data
+            if form.get("model") not in (None, pool.name):
+                body, media = await _with_model(form, pool.name)
+        answer = await self._sent(request, pool, "audio/transcriptions", body, act, media)
         self.gate.after(act, answer.decode("utf-8", "replace"), spent=Usage(requests=1))
         kind = "application/json" if answer.lstrip().startswith(b"{") else "text/plain; charset=utf-8"
         return Response(answer, media_type=kind)
 
-    async def _json(self, request: Request, kind: Kind) -> Response:
-        endpoint = self._endpoint(kind)
+    async def _json(self, request: Request, kind: Kind, path: str, *, needs: str) -> Response:
         data, body = await json_object(request)
-        self._check_model(data.get("model"), kind)
-        act = self._act(request, kind)
-        self.gate.before(act, "\n".join(texts(data)))
-        answer = await self._sent(request, endpoint, act, _PATHS[kind], body, "application/json")
-        spent, media = Usage(requests=1), "application/json"
-        if kind == "speech":
-            media = answer.media_type if answer.media_type.startswith("audio/") else "application/octet-stream"
-        else:
-            try:
-                spent.input_tokens = _Answer.model_validate_json(answer.data).usage.prompt_tokens
-            except ValidationError as error:
-                raise Failed(f"The engine {act.name!r} answered with something else than was asked for.") from error
-        self.gate.after(act, "", spent=spent)  # vectors, pictures and sound hold no words to judge
-        return Response(answer.data, media_type=media)
+        return await self._whole(request, kind, path, data, body, needs=needs)
 
-    async def _sent(self, request: Request, endpoint: Endpoint, act: Act, path: str, body: bytes, media: str) -> Answer:
-        """The engine's answer. What the caller is told of a failure names the engine, never the settings behind it."""
+    async def _whole(
+        self, request: Request, kind: Kind, path: str, data: dict[str, Any], body: bytes, *, needs: str
+    ) -> Response:
+        pool = self._pool(kind, data, needs=needs)
+        answer = await self.answer(request, pool, path, Json(data, body), caller_behind(request))
+        return Response(answer, media_type="application/json")
+
+    async def answer(self, request: Request | None, pool: Pool, path: str, body: Json, caller: Caller) -> bytes:
+        """An engine's JSON answer, through the gate; `request` is watched where somebody waits for it.
+
+        Raises:
+            PartiturError: a guard refused, or no engine served it.
+        """
+        act = Act(kind="model", name=pool.id, caller=caller, trace_id=secrets.token_hex(16))
+        self.gate.before(act, "\n".join(texts(body.data)))
+        answer = await self._sent(request, pool, path, body, act, "application/json")
         try:
-            return await while_connected(request, endpoint.send(path, body, media_type=media, at_most=_MOST))
+            usage = _Answer.model_validate_json(answer).usage
+        except ValidationError as error:
+            raise Failed(f"The engine of {pool.id!r} answered with something else than was asked for.") from error
+        # vectors and pictures hold no words to judge; a completion does
+        said = answer.decode("utf-8", "replace") if path == "completions" else ""
+        self.gate.after(act, said, spent=spent_of(usage.model_dump() if usage else None))
+        return answer
+
+    async def _sent(
+        self, request: Request | None, pool: Pool, path: str, body: Json | bytes, act: Act, media: str
+    ) -> bytes:
+        async def work() -> bytes:
+            headers = trace_headers(request.scope) if request is not None else {}
+            try:
+                async with pool.open(path, body, headers=headers, media_type=media, tenant=act.caller.tenant) as reply:
+                    return await reply.read()
+            except Declined as error:
+                raise declined(error) from error
+
+        return await (work() if request is None else while_connected(request, work()))
+
+    async def _chunks(self, request: Request, pool: Pool, body: Json, caller: Caller) -> AsyncGenerator[bytes]:
+        """The events of a completion, through the gate."""
+        act = Act(kind="model", name=pool.id, caller=caller, trace_id=secrets.token_hex(16))
+        self.gate.before(act, "\n".join(texts(body.data)))
+        try:
+            async with pool.open(
+                "completions", body, headers=trace_headers(request.scope), stream=True, tenant=caller.tenant
+            ) as reply:
+                passing = StreamFilter(self.gate, act, model=reply.model, usage=True)
+                async with aclosing(reply.parts()) as parts:
+                    async for part in parts:
+                        yield passing.take(part)
+                        if passing.done or passing.error is not None:
+                            break
         except Declined as error:
-            if error.answered in _CALLERS_FAULT and error.said:
-                said = f"The engine {act.name!r} refused the request: {error.said}"
-                raise InvalidParameter(said, param="body", hint="") from error
-            said = f"The engine {act.name!r} refused to serve (status {error.answered})."
-            raise Failed(said, hint="Its operator finds the reason.") from error
-        except TimedOut as error:
-            raise TimedOut(f"The engine {act.name!r} gave no answer in time.") from error
-        except Unavailable as error:
-            raise Unavailable(f"The engine {act.name!r} cannot be reached, or is overloaded or broken.") from error
-        except Failed as error:
-            raise Failed(f"The engine {act.name!r} answered with more than {_MOST} bytes.") from error
+            raise declined(error) from error
+        if not passing.done:
+            raise Failed(f"The engine of {pool.id!r} broke off its answer. Expected '[DONE]' at its end.")
+        self.gate.after(act, passing.text, spent=spent_of(passing.spent))
+        yield END
 
-    def _check_model(self, model: object, kind: Kind) -> None:
-        """Our key at the endpoint is for the model that is set, and for no other that it may have."""
-        if model is not None and model != self._name(kind):
-            raise UnknownModel(
-                f"The model {model!r:.80} does not exist for {kind}. Expected {self._name(kind)!r}, or none.",
-                hint="GET /v1/models lists what each model is for.",
-            )
+    def _pool(self, kind: Kind, data: Mapping[str, Any], *, needs: str) -> Pool:
+        """Who serves a request. Raises as `serving`, and InvalidParameter where it lacks what it is about."""
+        pool = serving(kind, data.get("model"), self.hub, self.models)
+        if data.get(needs) in (None, "", []):
+            raise InvalidParameter(f"{needs!r} is missing. Expected what the request is about.", param=needs)
+        return pool
 
-    def _act(self, request: Request, kind: Kind) -> Act:
-        return Act(kind="model", name=self._name(kind), caller=caller_behind(request), trace_id=secrets.token_hex(16))
+    def _act(self, request: Request, pool: Pool) -> Act:
+        return Act(kind="model", name=pool.id, caller=caller_behind(request), trace_id=secrets.token_hex(16))
 
-    def _endpoint(self, kind: Kind) -> Endpoint:
-        url, setting = self._setting(kind, "url"), f"PARTITUR_{kind.upper()}"
-        if url is None:
-            raise NeedsModel(
-                f"No engine for {kind} is set. Expected an OpenAI-compatible endpoint.", hint=f"Set {setting}_URL."
-            )
-        key = self._setting(kind, "key")
-        return Endpoint(url=url, key=key, timeout=self.settings.request_timeout, setting=setting)
 
-    def _name(self, kind: Kind) -> str:
-        return self._setting(kind, "name") or kind
+def serving(kind: Kind, name: object, hub: Hub, models: Models) -> Pool:
+    """The model of `kind` that a request names, else the one that has the role.
 
-    def _setting(self, kind: Kind, part: Literal["url", "name", "key"]) -> Any:
-        return getattr(self.settings, f"{kind}_{part}")
+    Raises:
+        NeedsModel: nobody does that here.
+        UnknownModel: not the one that it names.
+    """
+    served = models.roles.get(kind)
+    if served is None:
+        raise NeedsModel(f"No model for {kind} is set. Expected one in the hub.", hint=_HINTS[kind])
+    pool = hub.pools.get(served if name is None else str(name))
+    if pool is None or pool.config.kind != kind:
+        raise UnknownModel(
+            f"The model {name!r:.80} does not exist for {kind}. Expected {served!r}, or none.",
+            hint="GET /v1/models lists what each model is for.",
+        )
+    return pool
 
 
 async def _form_texts(form: FormData) -> AsyncGenerator[str]:
@@ -170,3 +207,25 @@ async def _form_texts(form: FormData) -> AsyncGenerator[str]:
         yield value.filename or ""
         if name != "file":
             yield (await value.read()).decode("utf-8", "replace")
+
+
+async def _with_model(form: FormData, name: str) -> tuple[bytes, str]:
+    """The form once more, with the name that the model has at its engine; and its media type."""
+    border = secrets.token_hex(16)
+    parts: list[bytes] = []
+    for field, value in form.multi_items():
+        about, data = f'form-data; name="{_quoted(field)}"', b""
+        if isinstance(value, UploadFile):
+            await value.seek(0)
+            data = await value.read()
+            about += f'; filename="{_quoted(value.filename or "")}"'
+            about += f"\r\nContent-Type: {value.content_type or 'application/octet-stream'}"
+        else:
+            data = (name if field == "model" else value).encode()
+        parts.append(f"--{border}\r\nContent-Disposition: {about}\r\n\r\n".encode() + data + b"\r\n")
+    return b"".join([*parts, f"--{border}--\r\n".encode()]), f"multipart/form-data; boundary={border}"
+
+
+def _quoted(text: str) -> str:
+    """As the HTML standard writes names in forms."""
+    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,142 +1,222 @@
-"""Engines as models: a request goes to an OpenAI-compatible endpoint as it came, through the gate both ways."""
+"""Models of the hub as they are: a chat completion goes to an engine as it came, through the gate both ways."""
 
-import logging
+import re
 import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, cast
 
 from pydantic_core import from_json, to_json
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from agents.kit import Act, Engine, Gate, Usage
-from server.body import while_connected
-from server.engines import model_id
-from server.errors import InvalidParameter
+from agents.kit import Act, Engines, Gate, Usage
+from server.errors import InvalidParameter, UnknownModel
 from server.openai_embedded import EmbeddedChat
 from server.openai_filter import StreamFilter
-from server.openai_stream import END, begun, event
-from server.settings import Settings
+from server.schemas import Schema
+from server.streaming import END, EventStream, watched
 from server.texts import texts
-from tools.base import Caller, Failed, PartiturError, TimedOut, Unavailable
+from tools.base import Caller, Failed, PartiturError, TooLong
+from tools.models import Declined, Hub, Json, Pool
 
-if TYPE_CHECKING:
-    import httpx2
+__all__ = ["RawModels", "declined", "spent_of", "trace_headers"]
 
-__all__ = ["RawModels"]
+_PATH = "chat/completions"
+_CALLERS_FAULT = (400, 413, 415, 422)
+_TOO_LONG = re.compile(
+    r"context (?:length|window)|maximum (?:model|input) length|max_model_len|too many tokens", re.IGNORECASE
+)
+_TRACE = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
-log = logging.getLogger(__name__)
-_MOST = 64_000_000
-"""Bytes of one answer."""
 
-
+@dataclass(frozen=True)
 class RawModels:
-    """Chat completions of engines. One HTTP client serves all requests."""
+    """Chat completions of models."""
 
-    def __init__(self, settings: Settings, gate: Gate, closing: AsyncExitStack) -> None:
-        self._settings = settings
-        self._gate = gate
-        self._closing = closing
-        self._http: httpx2.AsyncClient | None = None
-        self._embedded = EmbeddedChat(gate)
+    hub: Hub
+    engines: Engines
+    """Those that use cases run on; one that is not in the hub lives in this process."""
+    gate: Gate
 
-    async def chat(
-        self, request: Request, *, engine: Engine, data: dict[str, Any], body: bytes, caller: Caller
-    ) -> Response:
-        """Passes a request on and its answer back.
+    def pool(self, name: object) -> Pool | None:
+        """The pool of the chat model `name`; None where it is none."""
+        pool = self.hub.pools.get(name) if isinstance(name, str) else None
+        return pool if pool is not None and pool.config.kind == "chat" else None
+
+    async def answer(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        pool: Pool,
+        data: dict[str, Any],
+        body: bytes,
+        caller: Caller,
+    ) -> None:
+        """Answers a request over HTTP; a client that goes away stops the engine.
 
         Args:
-            request: watched, so that a client that goes away stops the engine.
-            engine: whom it is for.
+            scope: of the request.
+            receive: watched, once the body has been read.
+            send: where the answer goes.
+            pool: whom it is for.
             data: the request, parsed.
             body: the same as it came.
             caller: who asks.
 
         Raises:
-            PartiturError: a guard refused, or the engine did not serve it.
+            PartiturError: a guard refused, or no engine served it.
         """
-        if self._settings.model_url is None or engine.id != model_id(self._settings):
-            return await self._embedded.chat(request, engine=engine, data=data, caller=caller)
-        act = Act(kind="model", name=engine.id, caller=caller, trace_id=secrets.token_hex(16))
-        self._gate.before(act, "\n".join(texts(data)))
+        headers = trace_headers(scope)
         if data.get("stream"):
-            wanted = cast("dict[str, Any]", data.get("stream_options") or {})
-            sent = to_json(data | {"stream_options": {**wanted, "include_usage": True}})
-            chunks = self._stream(sent, act, usage=bool(wanted.get("include_usage")))
-            return await begun(request, chunks)
-        answer = await while_connected(request, self._whole(body, act))
-        return Response(answer, media_type="application/json")
+            await EventStream(self._stream(pool, Json(data, body), caller, headers))(scope, receive, send)
+        else:
+            await watched(receive, self._sent(send, pool, Json(data, body), caller, headers))
 
-    async def _whole(self, body: bytes, act: Act) -> bytes:
-        async with aclosing(self._read(body, act)) as parts:
-            answer = b"".join([part async for part in parts])
-        data = _parsed(answer, act)
-        said = texts([choice.get("message") for choice in _objects(data.get("choices"))])
-        self._gate.after(act, "\n".join(said), spent=_spent(data))
-        return answer
+    async def complete(self, data: Mapping[str, Any], caller: Caller, *, priority: int = 0) -> dict[str, Any]:
+        """A whole chat completion, for what is built on chat. Raises as `answer` does; UnknownModel for what is no chat model."""
+        if (pool := self.pool(data.get("model"))) is None:
+            return await self.embedded.complete(self._engine(data), data, caller)
+        plain = {name: value for name, value in data.items() if name not in ("stream", "stream_options")}
+        answer, _ = await self._whole(pool, Json(plain), caller, {}, priority)
+        return cast("dict[str, Any]", from_json(answer))
 
-    async def _stream(self, body: bytes, act: Act, *, usage: bool) -> AsyncGenerator[bytes]:
-        """The chunks of an engine, each text through the gate; an answer without its end is an error."""
-        passing = StreamFilter(self._gate, act)
-        line, spent = b"", Usage(requests=1)
-        async with aclosing(self._read(body, act)) as parts:
-            async for part in parts:
-                *lines, line = (line + part).split(b"\n")
-                for one in lines:
-                    if not one.startswith(b"data:"):
-                        continue
-                    value = one[5:].strip()
-                    if value == b"[DONE]":
-                        self._gate.after(act, passing.text, spent=spent)
-                        yield END
-                        return
-                    chunk = _parsed(value, act)
-                    if "error" in chunk:
-                        raise _refused(502, value, act)
-                    if chunk.get("usage"):
-                        spent = _spent(chunk)
-                    if not usage:
-                        chunk.pop("usage", None)
-                        if not chunk.get("choices"):
-                            continue
-                    for passed in passing.chunk(chunk):
-                        yield event(passed)
-        raise Failed(f"The engine {act.name!r} broke off its answer. Expected '[DONE]' at its end.")
+    async def chunks(
+        self, data: Mapping[str, Any], caller: Caller, *, priority: int = 0
+    ) -> AsyncGenerator[dict[str, Any]]:
+        """The chunks of a streamed chat completion, with that of its usage. Raises as `complete`."""
+        asked = {**data, "stream": True, "stream_options": {"include_usage": True}}
+        if (pool := self.pool(data.get("model"))) is None:
+            events = self.embedded.stream(self._engine(data), asked, caller)
+        else:
+            events = self._stream(pool, Json(asked), caller, {}, priority)
+        async with aclosing(events):
+            async for part in events:
+                for one in part.split(b"\n\n"):
+                    if one.startswith(b"data: {"):
+                        yield cast("dict[str, Any]", from_json(one[6:]))
 
-    async def _read(self, body: bytes, act: Act) -> AsyncGenerator[bytes]:
-        """The body of the engine's answer, as it comes."""
-        import httpx2
+    @property
+    def embedded(self) -> EmbeddedChat:
+        """Chat with engines of this process."""
+        return EmbeddedChat(self.gate)
 
-        url = f"{str(self._settings.model_url).rstrip('/')}/chat/completions"
-        size = 0
+    def _engine(self, data: Mapping[str, Any]) -> Any:
+        name = data.get("model")
+        if name not in self.engines.all:
+            raise UnknownModel(f"The model {name!r:.80} does not exist, or does not chat.")
+        return self.engines.all[str(name)]
+
+    async def _sent(self, send: Send, pool: Pool, body: Json, caller: Caller, headers: Mapping[str, str]) -> None:
+        answer, model = await self._whole(pool, body, caller, headers)
+        about = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(answer)).encode()),
+            (b"x-partitur-model", model.encode()),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": about})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def _whole(
+        self, pool: Pool, body: Json, caller: Caller, headers: Mapping[str, str], priority: int = 0
+    ) -> tuple[bytes, str]:
+        """The answer as the engine gave it, and the id of the model that did."""
+        act, schema = self._begun(pool, body.data, caller)
         try:
-            async with self._client().stream("POST", url, content=body) as response:
-                if response.status_code != 200:
-                    raise _refused(response.status_code, await response.aread(), act)
-                async for part in response.aiter_bytes():
-                    size += len(part)
-                    if size > _MOST:
-                        raise Failed(f"The engine {act.name!r} answered with more than {_MOST} bytes.")
-                    yield part
-        except httpx2.TimeoutException as error:
-            raise TimedOut(f"The engine {act.name!r} gave no answer in time.") from error
-        except httpx2.HTTPError as error:
-            raise Unavailable(f"The engine {act.name!r} cannot be reached ({type(error).__name__}).") from error
+            async with pool.open(
+                _PATH, body, headers=headers or act_headers(act), tenant=caller.tenant, priority=priority
+            ) as reply:
+                answer = await reply.read()
+        except Declined as error:
+            raise declined(error) from error
+        data = _parsed(answer, act)
+        choices = cast("list[dict[str, Any]]", data.get("choices") or ())
+        said = [text for choice in choices for text in texts(choice.get("message"))]
+        self.gate.after(act, "\n".join(said), spent=spent_of(data.get("usage")))
+        if schema is not None:
+            for choice in choices:
+                if choice.get("finish_reason") == "stop":
+                    schema.check(cast("dict[str, Any]", choice["message"]).get("content") or "", reply.model)
+        if data.get("model") != reply.model:
+            answer = to_json({**data, "model": reply.model})
+        return answer, reply.model
 
-    def _client(self) -> "httpx2.AsyncClient":
-        if self._http is None:
-            import httpx2
+    async def _stream(
+        self, pool: Pool, body: Json, caller: Caller, headers: Mapping[str, str], priority: int = 0
+    ) -> AsyncGenerator[bytes]:
+        """The events of an engine; an answer without its end is an error."""
+        act, schema = self._begun(pool, body.data, caller)
+        wanted = cast("dict[str, Any]", body.data.get("stream_options") or {})
+        usage = bool(wanted.get("include_usage"))
+        sent = body if usage else body.having({"stream_options": {**wanted, "include_usage": True}})
+        try:
+            async with pool.open(
+                _PATH, sent, headers=headers or act_headers(act), stream=True, tenant=caller.tenant, priority=priority
+            ) as reply:
+                passing = StreamFilter(self.gate, act, model=reply.model, usage=usage)
+                async with aclosing(reply.parts()) as parts:
+                    async for part in parts:
+                        if free := passing.take(part):
+                            yield free
+                        if passing.error is not None:
+                            raise _broken(passing.error, act)
+                        if passing.done:
+                            await reply.finish()
+                            break
+        except Declined as error:
+            raise declined(error) from error
+        if not passing.done:
+            raise Failed(f"The engine of {act.name!r} broke off its answer. Expected '[DONE]' at its end.")
+        self.gate.after(act, passing.text, spent=spent_of(passing.spent))
+        if schema is not None:
+            for index in passing.finished:
+                schema.check(passing.content(index), reply.model)
+        yield END
 
-            key = self._settings.model_key
-            headers = {"Content-Type": "application/json"}
-            if key is not None:
-                headers["Authorization"] = f"Bearer {key.get_secret_value()}"
-            # trust_env=False: proxies and certificates come from the settings, not from the environment.
-            timeout = httpx2.Timeout(self._settings.request_timeout, connect=10.0)
-            self._http = httpx2.AsyncClient(headers=headers, timeout=timeout, trust_env=False)
-            self._closing.push_async_callback(self._http.aclose)
-        return self._http
+    def _begun(self, pool: Pool, data: Mapping[str, Any], caller: Caller) -> tuple[Act, Schema | None]:
+        act = Act(kind="model", name=pool.id, caller=caller, trace_id=secrets.token_hex(16))
+        self.gate.before(act, "\n".join(texts(data)))
+        return act, Schema.of(data) if "response_format" in data else None
+
+
+def trace_headers(scope: Scope) -> dict[str, str]:
+    """What an engine is told of a request: its id, and the trace it belongs to."""
+    sent = {"x-request-id": cast("str", scope.get("partitur.request", ""))}
+    for name, value in cast("list[tuple[bytes, bytes]]", scope["headers"]):
+        if name == b"traceparent" and _TRACE.fullmatch(value):
+            sent["traceparent"] = value.decode()
+    if "traceparent" not in sent:
+        sent["traceparent"] = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    return sent
+
+
+def act_headers(act: Act) -> dict[str, str]:
+    """The same for work that no request waits for."""
+    return {"x-request-id": act.trace_id, "traceparent": f"00-{act.trace_id}-{secrets.token_hex(8)}-01"}
+
+
+def declined(error: Declined) -> PartiturError:
+    """What an engine's no means to a caller: whose fault it is, and in the engine's words where it is the caller's."""
+    if error.answered in _CALLERS_FAULT and error.said:
+        if _TOO_LONG.search(error.said):
+            return TooLong(error.said, hint="Send less, or ask for fewer tokens.")
+        return InvalidParameter(f"The engine refused the request: {error.said}", param=error.param or "body", hint="")
+    return Failed(
+        f"The engine refused to serve (status {error.answered}).", hint="Its operator finds the reason in the log."
+    )
+
+
+def spent_of(usage: object) -> Usage:
+    """Usage as OpenAI counts it."""
+    counted = cast("dict[str, object]", usage) if isinstance(usage, dict) else {}
+    read, written = counted.get("prompt_tokens"), counted.get("completion_tokens")
+    return Usage(
+        input_tokens=read if isinstance(read, int) else 0,
+        output_tokens=written if isinstance(written, int) else 0,
+        requests=1,
+    )
 
 
 def _parsed(data: bytes, act: Act) -> dict[str, Any]:
@@ -145,32 +225,14 @@ def _parsed(data: bytes, act: Act) -> dict[str, Any]:
     except ValueError:
         parsed = None
     if not isinstance(parsed, dict):
-        raise Failed(f"The engine {act.name!r} answered with something else than a JSON object.")
+        raise Failed(f"The engine of {act.name!r} answered with something else than a JSON object.")
     return cast("dict[str, Any]", parsed)
 
 
-def _refused(status: int, body: bytes, act: Act) -> PartiturError:
-    """What the engine says no to: the caller's fault is told as such, everything else is the engine's."""
-    log.warning("The engine %r answered %d: %r", act.name, status, body[:500])
-    try:
-        said = from_json(body)["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        said = ""
-    if status in (400, 413, 422) and isinstance(said, str) and said:
-        return InvalidParameter(f"The engine {act.name!r} refused the request: {said[:500]}", param="body", hint="")
-    if status == 429 or status >= 500:
-        return Unavailable(f"The engine {act.name!r} is overloaded or broken (status {status}).")
-    return Failed(f"The engine {act.name!r} refused to serve (status {status}).", hint="Its operator finds the reason.")
-
-
-def _objects(value: object) -> Sequence[Mapping[str, Any]]:
-    items = cast("list[object]", value) if isinstance(value, list) else []
-    return [cast("dict[str, Any]", item) for item in items if isinstance(item, dict)]
-
-
-def _spent(data: Mapping[str, Any]) -> Usage:
-    usage = cast("dict[str, object]", data.get("usage") or {})
-    counts = [
-        value if isinstance(value := usage.get(name), int) else 0 for name in ("prompt_tokens", "completion_tokens")
-    ]
-    return Usage(input_tokens=counts[0], output_tokens=counts[1], requests=1)
+def _broken(said: Mapping[str, Any], act: Act) -> PartiturError:
+    """An error in the midst of a stream."""
+    about = said.get("error")
+    message = cast("dict[str, Any]", about).get("message") if isinstance(about, dict) else about
+    if isinstance(message, str) and _TOO_LONG.search(message):
+        return TooLong(message[:500], hint="Send less, or ask for fewer tokens.")
+    return Failed(f"The engine of {act.name!r} broke off its answer with an error.", hint="The log has the reason.")

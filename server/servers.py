@@ -1,19 +1,19 @@
 """The tool servers of this installation, each built at its first use."""
 
 from contextlib import AsyncExitStack
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from agents.kit import HouseServer, OutsideServer
-from server.engines import model_id
+from server.models import Models
 from server.settings import McpServer, Settings
 from tools import graph, image, knowledge, speech, tables, translation
 from tools.base import ArtifactStore, ToolRef
+from tools.models import Hub, Pool
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    import httpx2
     from fastmcp import Client, FastMCP
 
     from tools.knowledge.library import Library
@@ -24,8 +24,12 @@ __all__ = ["Servers"]
 class Servers:
     """What the tool servers are made of; the shelf of documents is shared by all who need it in this process."""
 
-    def __init__(self, settings: Settings, artifacts: ArtifactStore, closing: AsyncExitStack) -> None:
+    def __init__(
+        self, settings: Settings, models: Models, hub: Hub, artifacts: ArtifactStore, closing: AsyncExitStack
+    ) -> None:
         self._settings = settings
+        self._models = models
+        self._hub = hub
         self._artifacts = artifacts
         self._closing = closing
         self._library: Library | None = None
@@ -48,9 +52,7 @@ class Servers:
 
     @property
     def translation(self) -> translation.TranslationConfig:
-        return translation.TranslationConfig.model_validate(
-            {**self._endpoint("model"), "name": model_id(self._settings)}
-        )
+        return translation.TranslationConfig.model_validate(self._endpoint("chat"))
 
     @property
     def graph(self) -> graph.GraphConfig:
@@ -60,19 +62,15 @@ class Servers:
     def tables(self) -> tables.TablesConfig:
         return tables.TablesConfig(home=self._settings.home / "tables")
 
-    def _endpoint(self, kind: Literal["speech", "image", "model"]) -> dict[str, object]:
-        """What the settings say of an outside endpoint; what they leave open keeps the server's own default."""
-        given = {part: getattr(self._settings, f"{kind}_{part}") for part in ("url", "name", "key")}
-        return {part: value for part, value in given.items() if value is not None}
+    def pool(self, role: str) -> Pool | None:
+        """The model that serves a role; None where nothing does."""
+        id = self._models.roles.get(role)
+        return self._hub[id] if id is not None else None
 
-    @cached_property
-    def http(self) -> "httpx2.AsyncClient":
-        """The one client for all endpoints. Proxies and certificates come from the settings, not from the environment."""
-        import httpx2
-
-        http = httpx2.AsyncClient(trust_env=False, timeout=httpx2.Timeout(self._settings.request_timeout, connect=10.0))
-        self._closing.push_async_callback(http.aclose)
-        return http
+    def _endpoint(self, role: str) -> dict[str, object]:
+        """What a tool server is told of the model behind it; nothing where there is none."""
+        pool = self.pool(role)
+        return {"url": pool.config.engines[0], "name": pool.name} if pool is not None else {}
 
     @property
     def library(self) -> "Library":
@@ -86,14 +84,13 @@ class Servers:
 
     def all(self) -> dict[str, HouseServer]:
         """By name."""
-        given = self._settings
         return {
             "graph": HouseServer(_refs(graph), self._build_graph),
-            "image": HouseServer(_refs(image), self._build_image, priced=given.image_url is None),
+            "image": HouseServer(_refs(image), self._build_image, priced=self.pool("image") is None),
             "knowledge": HouseServer(_refs(knowledge), self._build_knowledge),
-            "speech": HouseServer(_refs(speech), self._build_speech, priced=given.speech_url is None),
+            "speech": HouseServer(_refs(speech), self._build_speech, priced=self.pool("speech") is None),
             "tables": HouseServer(_refs(tables), self._build_tables),
-            "translation": HouseServer(_refs(translation), self._build_translation, priced=given.model_url is None),
+            "translation": HouseServer(_refs(translation), self._build_translation, priced=self.pool("chat") is None),
         }
 
     def outside(self) -> dict[str, OutsideServer]:
@@ -114,7 +111,7 @@ class Servers:
     def _build_image(self) -> "FastMCP":
         from tools.image.server import build
 
-        return build(self.image, artifacts=self._artifacts, http=self.http)
+        return build(self.image, artifacts=self._artifacts, pool=self.pool("image"))
 
     def _build_knowledge(self) -> "FastMCP":
         from tools.knowledge.server import build
@@ -124,7 +121,7 @@ class Servers:
     def _build_speech(self) -> "FastMCP":
         from tools.speech.server import build
 
-        return build(self.speech, artifacts=self._artifacts, http=self.http)
+        return build(self.speech, artifacts=self._artifacts, pool=self.pool("speech"))
 
     def _build_tables(self) -> "FastMCP":
         from tools.tables.server import build
@@ -137,7 +134,7 @@ class Servers:
     def _build_translation(self) -> "FastMCP":
         from tools.translation.server import build
 
-        return build(self.translation, http=self.http)
+        return build(self.translation, pool=self.pool("chat"))
 
 
 def _client(server: McpServer) -> "Client[Any]":

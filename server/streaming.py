@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any
 
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from server.errors import Broken, openai_error
-from tools.base import PartiturError, Unavailable
+from tools.base import Failed, PartiturError, Unavailable
 
 __all__ = ["ALIVE", "END", "EventStream", "event", "watched"]
 
@@ -20,10 +20,6 @@ END = b"data: [DONE]\n\n"
 """The event after the last chunk."""
 ALIVE = b": keep-alive\n\n"
 """A comment; clients pass over it."""
-_FIRST = 5.0
-"""Seconds that the first event is waited for, so that an early error still has its status."""
-_BEAT = 15.0
-"""Seconds of silence after which a comment keeps proxies from closing the stream."""
 
 
 def event(data: object) -> bytes:
@@ -67,13 +63,23 @@ class EventStream(Response):
 
     Args:
         events: what is sent; empty ones are passed over.
-        headers: further headers, looked at when the first event is there.
+        media_type: of something else than events, for example of sound: it has no comments, and an error breaks it off.
+        first: seconds that the first event is waited for, so that an early error still has its status.
+        beat: seconds of silence after which a comment keeps proxies from closing the stream.
     """
 
-    def __init__(self, events: AsyncGenerator[bytes], headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(media_type="text/event-stream")
+    def __init__(
+        self,
+        events: AsyncGenerator[bytes],
+        media_type: str = "text/event-stream",
+        *,
+        first: float = 5.0,
+        beat: float = 15.0,
+    ) -> None:
+        super().__init__(media_type=media_type)
+        self._first, self._every = first, beat
         self._events = events
-        self._more = headers
+        self._plain = media_type != "text/event-stream"
         self._started = False
         self._spoke = False
 
@@ -91,30 +97,31 @@ class EventStream(Response):
                         self._spoke = True
                         await send({"type": "http.response.body", "body": data, "more_body": True})
         except PartiturError as error:
-            if not self._started:
+            if self._plain or not self._started:
                 raise
             await self._tell(send, error)
         except asyncio.CancelledError:
             # Who went away hears nothing any more; where the server stops, this is the last that the client is told.
-            if self._started:
+            if self._started and not self._plain:
                 await asyncio.shield(self._last(send, Unavailable("The server stopped before the answer was whole.")))
             raise
         except OSError:
             return  # the client went away while something was sent
         except Exception:
-            if not self._started:
+            if self._plain or not self._started:
                 raise
             log.exception("Stream failed")
             await self._tell(send, Broken("The answer broke off inside the server."))
         finally:
             beating.cancel()
+        if not self._started:
+            raise Failed("The answer ended before it began. Expected chunks.")
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _start(self, send: Send) -> None:
         self._started = True
-        headers = {"cache-control": "no-cache", "x-accel-buffering": "no", **(self._more or {})}
-        for name, value in headers.items():
-            self.headers[name] = value
+        self.headers["cache-control"] = "no-cache"
+        self.headers["x-accel-buffering"] = "no"
         del self.headers["content-length"]
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
 
@@ -127,11 +134,11 @@ class EventStream(Response):
 
     async def _beat(self, send: Send) -> None:
         """Says that it is still there, whenever nothing was said for a while."""
-        await asyncio.sleep(_FIRST)
-        while True:
+        await asyncio.sleep(self._first)
+        while not self._plain:
             if not self._spoke:
                 if not self._started:
                     await self._start(send)
                 await send({"type": "http.response.body", "body": ALIVE, "more_body": True})
             self._spoke = False
-            await asyncio.sleep(_BEAT)
+            await asyncio.sleep(self._every)

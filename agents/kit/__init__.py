@@ -1,6 +1,6 @@
 """What agents and compositions are written with; importing it costs pydantic and nothing dearer."""
 
-from agents.kit.engine import Engine, Engines, Price
+from agents.kit.engine import Engine, Engines
 from agents.kit.events import Done, Event, Listener, Partial, Piece, StepFinished, StepStarted
 from agents.kit.gate import Act, Gate, Guard, Pieces
 from agents.kit.guards import CancelGuard, SecretGuard, SizeGuard, UsageGuard
@@ -34,7 +34,6 @@ __all__ = [
     "Partial",
     "Piece",
     "Pieces",
-    "Price",
     "PromptRef",
     "Readable",
     "Result",

@@ -1,24 +1,16 @@
 """Runs a use case's agent: pydantic-ai's loop over the engine of its role, each model request through the gate."""
 
 import json
-import logging
+import re
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
 from opentelemetry import trace
 from pydantic import BaseModel, Field
 from pydantic_ai import Agent, NativeOutput, RunContext, ToolOutput, UsageLimits
-from pydantic_ai.exceptions import (
-    ModelAPIError,
-    ModelContextWindowExceededError,
-    ModelHTTPError,
-    ModelRequestTimeout,
-    ModelTimeoutError,
-    UnexpectedModelBehavior,
-    UsageLimitExceeded,
-)
+from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior, UsageLimitExceeded
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
@@ -42,11 +34,12 @@ from agents.kit.toolbox import Toolbox
 from agents.kit.toolset import tool_name
 from agents.kit.turns import Turn
 from agents.kit.use_case import UseCase
-from tools.base import Failed, NoReliableSource, PartiturError, Refused, TimedOut, TooLarge, Unavailable
+from tools.base import Failed, NoReliableSource, PartiturError, Refused, TooLong, acting_as
+from tools.models import Declined
 
 __all__ = ["Agents", "GatedModel", "NoSource"]
 
-log = logging.getLogger(__name__)
+_TOO_LONG = re.compile(r"context length|context window|maximum model length", re.IGNORECASE)
 _LIMITS = UsageLimits(request_limit=12, tool_calls_limit=24)
 
 
@@ -128,10 +121,9 @@ class Agents:
                     messages = stream.all_messages()
         except UsageLimitExceeded as error:
             raise Refused(f"The use case {use_case.name!r} stopped: {error}.", hint="Ask for less at once.") from error
-        except ModelAPIError as error:
-            log.warning("The engine %r did not serve a request: %s", engine.id, error)
+        except Declined as error:
             raise _refusal(engine, error) from error
-        except UnexpectedModelBehavior as error:
+        except (ModelAPIError, UnexpectedModelBehavior) as error:
             raise Failed(
                 f"The engine {engine.id!r} gave no {use_case.output.__name__}: {error}.",
                 hint="Try again, or choose a stronger model for the role.",
@@ -162,20 +154,12 @@ def _message(turn: Turn) -> ModelMessage:
     return ModelRequest(parts=[UserPromptPart(turn.text)])
 
 
-def _refusal(engine: Engine, error: ModelAPIError) -> PartiturError:
-    """What an engine's refusal means to a caller; its own words may hold addresses and keys and stay in the log."""
-    status = error.status_code if isinstance(error, ModelHTTPError) else None
-    if isinstance(error, ModelTimeoutError | ModelRequestTimeout):
-        return TimedOut(f"The engine {engine.id!r} gave no answer in time.")
-    if isinstance(error, ModelContextWindowExceededError) or status == 413:
-        return TooLarge(f"The request is longer than the engine {engine.id!r} can read.", hint="Send less at once.")
-    if status in (400, 422):
-        return Failed(
-            f"The engine {engine.id!r} refused the request (status {status}).", hint="The log has the reason."
-        )
-    return Unavailable(
-        f"The engine {engine.id!r} did not serve the request" + (f" (status {status})." if status else "."),
-        hint="Check that it runs and that its URL, name and key are right ('partitur doctor').",
+def _refusal(engine: Engine, error: Declined) -> PartiturError:
+    """What an engine's no means to a caller; its own words may hold addresses and keys and stay in the log."""
+    if error.answered == 413 or _TOO_LONG.search(error.said):
+        return TooLong(f"The request is longer than the engine {engine.id!r} can read.", hint="Send less at once.")
+    return Failed(
+        f"The engine {engine.id!r} refused the request (status {error.answered}).", hint="The log has the reason."
     )
 
 
@@ -207,7 +191,8 @@ class GatedModel(WrapperModel):
         act = self._scope.act("model", self._engine.id)
         self._gate.before(act, self._new(messages))
         with self._span() as span:
-            response = await super().request(messages, model_settings, model_request_parameters)
+            with acting_as(self._scope.caller):
+                response = await super().request(messages, model_settings, model_request_parameters)
             self._gate.after(act, _answered(response), spent=self._spent(response, span))
         return response
 
@@ -222,9 +207,10 @@ class GatedModel(WrapperModel):
         act = self._scope.act("model", self._engine.id)
         self._gate.before(act, self._new(messages))
         with self._span() as span:
-            async with super().request_stream(
-                messages, model_settings, model_request_parameters, run_context
-            ) as stream:
+            async with AsyncExitStack() as closing:
+                opening = super().request_stream(messages, model_settings, model_request_parameters, run_context)
+                with acting_as(self._scope.caller):
+                    stream = await closing.enter_async_context(opening)
                 yield stream
                 response = stream.get()
             self._gate.after(act, _answered(response), spent=self._spent(response, span))
@@ -253,7 +239,8 @@ class GatedModel(WrapperModel):
         span.set_attribute("gen_ai.usage.input_tokens", spent.input_tokens)
         span.set_attribute("gen_ai.usage.output_tokens", spent.output_tokens)
         if self._engine.generative:
-            self._scope.price(self._engine.price.of(spent) if self._engine.price else None)
+            cached = response.usage.cache_read_tokens
+            self._scope.price(self._engine.price.tokens(spent.input_tokens, spent.output_tokens, cached))
         return spent
 
 

@@ -5,24 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from agents.kit.result import Usage
 from tools.base import SetupError
+from tools.models import Price
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
-__all__ = ["Engine", "Engines", "Price"]
-
-
-@dataclass(frozen=True)
-class Price:
-    """Per million tokens, in the currency of the settings."""
-
-    input: float
-    output: float
-
-    def of(self, usage: Usage) -> float:
-        return (usage.input_tokens * self.input + usage.output_tokens * self.output) / 1_000_000
+__all__ = ["Engine", "Engines"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +25,7 @@ class Engine:
     generative: bool = True
     tokenizer: str | None = None
     """Whose tokens its usage counts, where they are not a language model's."""
-    price: Price | None = None
-    """None = unknown."""
+    price: Price = Price()
 
     @cached_property
     def model(self) -> "Model":

@@ -110,5 +110,5 @@ async def test_an_engine_that_ignores_the_schema_is_caught(house: House, engine:
 async def test_an_engine_that_is_down_is_no_error_at_the_start(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, model_url="http://127.0.0.1:9/v1", model_name="gone")
     async with open_house(settings) as opened:
-        with pytest.raises(Unavailable, match="The engine 'gone' did not serve the request"):
+        with pytest.raises(Unavailable, match="The engine of 'gone' cannot be reached"):
             await opened.ask(summary, Text(text="Ein Text."))

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 from requirements import REQUIREMENTS, requirement
-from starlette.requests import Request
 from web_house import TEXT, Web, Wire, asking, events, web
 
-from server.openai_stream import EventStream, begun, with_beats
+from server.streaming import ALIVE, EventStream
 from tools.base import Caller, Failed, Refused
 from tools.knowledge.library import Inline
 
@@ -107,7 +106,7 @@ async def test_an_error_after_the_start_is_an_event_and_the_end() -> None:
         yield b"data: 1\n\n"
         raise Refused("What came out holds a key.")
 
-    sent = await drive(await begun(request(), chunks()))
+    sent = await drive(EventStream(chunks()))
     assert sent.startswith("data: 1\n\ndata: ")
     error = json.loads(sent.split("data: ")[2])["error"]
     assert (error["type"], error["code"]) == ("permission_error", "refused")
@@ -120,7 +119,7 @@ async def test_a_fault_after_the_start_is_told_without_its_text(caplog: pytest.L
         yield b"data: 1\n\n"
         raise RuntimeError("/etc/secret is gone")
 
-    sent = await drive(await begun(request(), chunks()))
+    sent = await drive(EventStream(chunks()))
     assert '"type":"server_error"' in sent
     assert "secret" not in sent
     assert [record.message for record in caplog.records] == ["Stream failed"]
@@ -132,24 +131,27 @@ async def test_an_answer_that_never_begins_is_an_error() -> None:
             yield chunk
 
     with pytest.raises(Failed, match="ended before it began"):
-        await begun(request(), chunks())
+        await drive(EventStream(chunks()))
 
 
 async def test_silence_is_filled_with_beats_and_nothing_is_lost() -> None:
     go = asyncio.Event()
 
-    async def slow() -> AsyncGenerator[int]:
+    async def slow() -> AsyncGenerator[bytes]:
         await go.wait()
-        yield 1
-        yield 2
+        yield b"data: 1\n\n"
+        yield b"data: 2\n\n"
 
-    items: list[int | None] = []
-    async for item in with_beats(slow(), first=0.001, every=0.001):
-        items.append(item)
-        if items.count(None) == 2:
+    sent: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body", b""))
+        if sent.count(ALIVE) == 2:
             go.set()
-    assert [item for item in items if item is not None] == [1, 2]
-    assert items.count(None) >= 2
+
+    await EventStream(slow(), first=0.001, beat=0.001)({"type": "http"}, stays, send)
+    assert [part for part in sent if part and part != ALIVE] == [b"data: 1\n\n", b"data: 2\n\n"]
+    assert sent.count(ALIVE) >= 2
 
 
 async def test_a_reader_that_hangs_up_stops_the_run(site: Web) -> None:
@@ -175,7 +177,7 @@ async def test_a_stream_that_is_closed_closes_what_feeds_it() -> None:
             closed.set()
 
     gone = asyncio.Event()
-    stream = await begun(request(), endless())
+    stream = EventStream(endless())
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
@@ -208,7 +210,7 @@ async def test_a_stream_that_the_server_cuts_off_is_told() -> None:
         if sent[-1]:
             came.set()
 
-    stream = await begun(request(), endless())
+    stream = EventStream(endless())
     running = asyncio.ensure_future(stream({"type": "http"}, receive, send))
     await came.wait()
     running.cancel()
@@ -253,26 +255,18 @@ def said(chunks: list[Any]) -> str:
     return "".join(choice["delta"].get("content") or "" for choice in choices)
 
 
-def request() -> Request:
-    """A request whose client stays."""
-
-    async def receive() -> dict[str, Any]:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    return Request({"type": "http", "headers": []}, receive)
+async def stays() -> dict[str, Any]:
+    """A client that stays."""
+    await asyncio.Event().wait()
+    raise AssertionError
 
 
 async def drive(stream: EventStream) -> str:
     """What a stream sends to a client that stays."""
     sent: list[bytes] = []
 
-    async def receive() -> dict[str, Any]:
-        await asyncio.Event().wait()
-        raise AssertionError
-
     async def send(message: Any) -> None:
         sent.append(message.get("body", b""))
 
-    await stream({"type": "http"}, receive, send)
+    await stream({"type": "http"}, stays, send)
     return b"".join(sent).decode()

@@ -140,7 +140,7 @@ async def test_a_long_text_goes_to_the_endpoint_in_pieces() -> None:
     [
         (JSONResponse({"error": {"message": "wrong key"}}, 401), "answered 401.*'wrong key'.*PARTITUR_SPEECH_KEY"),
         (JSONResponse({"error": {"message": "no model"}}, 404), "answered 404.*PARTITUR_SPEECH_NAME"),
-        (JSONResponse({"detail": "busy"}, 503), "answered 503.*Try again"),
+        (JSONResponse({"detail": "busy"}, 503), "status 503.*Try again"),
         (Response(b"<html>hello</html>"), "no audio: it begins with b'<html>hello<'"),
         (Response(json.dumps({"a": 1})), "no audio"),
     ],

@@ -18,8 +18,8 @@ from tools.base.errors import (
     StepFailed,
     TimedOut,
     TooLarge,
-    TooLong,
     ToolFailed,
+    TooLong,
     Unauthenticated,
     Unavailable,
 )

@@ -4,7 +4,6 @@ from functools import partial
 from typing import Literal
 
 import anyio
-import httpx2
 from fastmcp import Context, FastMCP
 from fastmcp.server.auth import AuthProvider
 
@@ -12,6 +11,7 @@ from tools.base import ArtifactStore, Caller, caller_of
 from tools.endpoint import Endpoint
 from tools.image import Image, ImageConfig, Picture, generate
 from tools.language import detect
+from tools.models import Pool
 from tools.server import bind, tool_server
 
 __all__ = ["build"]
@@ -26,10 +26,10 @@ def build(
     artifacts: ArtifactStore,
     auth: AuthProvider | None = None,
     local: Caller | None = None,
-    http: httpx2.AsyncClient | None = None,
+    pool: Pool | None = None,
 ) -> FastMCP:
-    """The server with its one tool; `http` is a client shared with others, used where `config.url` is set."""
-    studio = _Studio(config, artifacts, http)
+    """The server with its one tool; `pool` is the model behind it where the house has one; else `config.url` leads to it."""
+    studio = _Studio(config, artifacts, pool)
     return tool_server(
         "image",
         [bind(generate, studio.generate)],
@@ -43,10 +43,10 @@ def build(
 class _Studio:
     """The handler and what its calls share."""
 
-    def __init__(self, config: ImageConfig, artifacts: ArtifactStore, http: httpx2.AsyncClient | None) -> None:
+    def __init__(self, config: ImageConfig, artifacts: ArtifactStore, pool: Pool | None) -> None:
         self._config = config
         self._artifacts = artifacts
-        self._http = http
+        self._pool = pool
 
     async def generate(self, given: Picture, ctx: Context) -> Image:
         language = given.language or detect(f"{given.title or ''} {given.prompt}")
@@ -94,12 +94,17 @@ class _Studio:
         from tools.image.render import MODEL, mark, xmp
 
         config = self._config
-        endpoint = Endpoint(
-            url=config.url or "", key=config.key, timeout=config.timeout, setting="PARTITUR_IMAGE", http=self._http
-        )
         wish = f"{given.title}. {given.prompt}" if given.title else given.prompt
         size = config.size or f"{given.width}x{given.height}"
-        data = await remote_picture(endpoint, model=config.name, prompt=wish, size=size)
+        async with Endpoint.at(
+            self._pool,
+            url=config.url or "",
+            name=config.name,
+            key=config.key,
+            timeout=config.timeout,
+            setting="PARTITUR_IMAGE",
+        ) as endpoint:
+            data = await remote_picture(endpoint, model=config.name, prompt=wish, size=size)
         png = await anyio.to_thread.run_sync(partial(checked, data, width=given.width, height=given.height))
         alt_text = _AI_ALT[language].format(" ".join((given.title or given.prompt).split())[:300])
         label = _AI_LABEL[language]

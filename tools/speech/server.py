@@ -1,17 +1,17 @@
 """The speech server: text in, audio files out, by espeak-ng in a process of its own or by a model's endpoint."""
 
-from contextlib import aclosing
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Literal
 
 import anyio
-import httpx2
 from fastmcp import Context, FastMCP
 from fastmcp.server.auth import AuthProvider
 
 from tools.base import Artifact, ArtifactStore, Caller, InvalidInput, TimedOut, TooLarge, caller_of, shortened
 from tools.endpoint import Endpoint
 from tools.language import detect
+from tools.models import Pool
 from tools.server import bind, tool_server
 from tools.speech import Speech, SpeechConfig, Spoken, say
 from tools.speech.markup import paragraphs as unmarked
@@ -30,10 +30,10 @@ def build(
     artifacts: ArtifactStore,
     auth: AuthProvider | None = None,
     local: Caller | None = None,
-    http: httpx2.AsyncClient | None = None,
+    pool: Pool | None = None,
 ) -> FastMCP:
-    """The server with its one tool; `http` is a client shared with others, used where `config.url` is set."""
-    voices = _Voices(config, artifacts, http)
+    """The server with its one tool; `pool` is the model behind it where the house has one; else `config.url` leads to it."""
+    voices = _Voices(config, artifacts, pool)
     return tool_server(
         "speech",
         [bind(say, voices.say)],
@@ -48,10 +48,10 @@ def build(
 class _Voices:
     """The handler and what its calls share."""
 
-    def __init__(self, config: SpeechConfig, artifacts: ArtifactStore, http: httpx2.AsyncClient | None) -> None:
+    def __init__(self, config: SpeechConfig, artifacts: ArtifactStore, pool: Pool | None) -> None:
         self._config = config
         self._artifacts = artifacts
-        self._http = http
+        self._pool = pool
         self._places = anyio.CapacityLimiter(config.at_once)
 
     async def say(self, given: Spoken, ctx: Context) -> Speech:
@@ -91,27 +91,35 @@ class _Voices:
         from tools.speech.remote import batches, remote_speech
 
         config = self._config
-        if config.url:
-            engine = config.name
-            paragraphs = batches(paragraphs)
-            endpoint = Endpoint(
-                url=config.url, key=config.key, timeout=config.timeout, setting="PARTITUR_SPEECH", http=self._http
-            )
-            stream = remote_speech(
-                endpoint,
-                paragraphs,
-                model=config.name,
-                voice=voice,
-                rate=given.words_per_minute,
-                max_seconds=config.max_seconds,
-            )
-        else:
-            engine = "espeak-ng"
-            espeak = Espeak(binary=config.binary)
-            stream = espeak.speak(paragraphs, voice=voice, rate=given.words_per_minute, max_seconds=config.max_seconds)
-        steps = len(paragraphs) + len(given.formats)
-        parts: list[Sound] = []
-        async with aclosing(stream):
+        async with AsyncExitStack() as closing:
+            if config.url:
+                engine = config.name
+                paragraphs = batches(paragraphs)
+                at = Endpoint.at(
+                    self._pool,
+                    url=config.url,
+                    name=config.name,
+                    key=config.key,
+                    timeout=config.timeout,
+                    setting="PARTITUR_SPEECH",
+                )
+                stream = remote_speech(
+                    await closing.enter_async_context(at),
+                    paragraphs,
+                    model=config.name,
+                    voice=voice,
+                    rate=given.words_per_minute,
+                    max_seconds=config.max_seconds,
+                )
+            else:
+                engine = "espeak-ng"
+                espeak = Espeak(binary=config.binary)
+                stream = espeak.speak(
+                    paragraphs, voice=voice, rate=given.words_per_minute, max_seconds=config.max_seconds
+                )
+            steps = len(paragraphs) + len(given.formats)
+            parts: list[Sound] = []
+            closing.push_async_callback(stream.aclose)
             async for part in stream:
                 parts.append(part)
                 if sum(part.seconds for part in parts) > config.max_seconds:

@@ -1,12 +1,12 @@
 """The translation server: a chat model translates, the glossary is checked; without a model it says so."""
 
 import anyio
-import httpx2
 from fastmcp import Context, FastMCP
 from fastmcp.server.auth import AuthProvider
 
 from tools.base import Caller, NeedsModel, PartiturError, Spending, caller_of
 from tools.endpoint import Endpoint
+from tools.models import Pool
 from tools.server import bind, tool_server
 from tools.translation import TranslationConfig, TranslationRequest, TranslationResult, translate
 from tools.translation.chat import batches, translated
@@ -20,9 +20,9 @@ def build(
     *,
     auth: AuthProvider | None = None,
     local: Caller | None = None,
-    http: httpx2.AsyncClient | None = None,
+    pool: Pool | None = None,
 ) -> FastMCP:
-    """The server with its one tool; `http` is a client shared with others."""
+    """The server with its one tool; `pool` is the model behind it where the house has one; else `config.url` leads to it."""
 
     async def handle(given: TranslationRequest, ctx: Context) -> TranslationResult:
         caller_of(ctx)
@@ -32,9 +32,11 @@ def build(
                 "Expected an OpenAI-compatible endpoint: word lists alone do not make a translation.",
                 hint="Set PARTITUR_MODEL_URL, for example to http://localhost:8000/v1, and PARTITUR_MODEL_NAME.",
             )
-        endpoint = Endpoint(url=config.url, key=config.key, timeout=config.timeout, setting="PARTITUR_MODEL", http=http)
         spending = Spending()
-        text = await _whole(endpoint, config, given, ctx, spending)
+        async with Endpoint.at(
+            pool, url=config.url, name=config.name, key=config.key, timeout=config.timeout, setting="PARTITUR_MODEL"
+        ) as endpoint:
+            text = await _whole(endpoint, config, given, ctx, spending)
         return TranslationResult(
             text=text,
             engine=config.name,
