@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from inline_snapshot import snapshot
 
 from benchmarks.engine import Engine
 from benchmarks.load import Figures, Work, measure
@@ -47,13 +46,16 @@ def test_a_table_has_ratios_of_the_same_round_and_what_is_added_to_the_floor() -
                 rate = per_second / slower
                 figures = Figures(requests=10, per_second=rate, cpu_ms=0.25, latencies=[first] * 9, first=[first] * 9)
                 report.add(server, work, at_once, Measured(figures, 64.0))
-    assert table(report) == snapshot("""\
+    assert (
+        table(report)
+        == """\
 | work | at once | floor | min | partitur |
 | --- | --- | --- | --- | --- |
 | chat passed through | 16 | 4,500/s, 0.25 ms, 20.0 / 20.0 ms | 500/s, 0.25 ms, 20.5 / 20.5 ms | 450/s (**0.9** × min), 0.25 ms, 21.2 / 21.2 ms |
 | paced stream, first token over floor | 16 | 20.0 / 20.0 ms | +0.5 / +0.5 ms; 0.25 ms | +1.2 / +1.2 ms; 0.25 ms |
 | slow streams, every tenth reader slow | 1,000 | 30 done, gap p99 0 ms, most 0 ms, 64 MB | 30 done, gap p99 0 ms, most 0 ms, 64 MB | 30 done, gap p99 0 ms, most 0 ms, 64 MB |
-""")
+"""
+    )
 
 
 def test_a_table_goes_between_its_marks_alone(tmp_path: Path) -> None:
