@@ -123,6 +123,11 @@ class Client(asyncio.Protocol):
         self._began = self._last = time.perf_counter()
         self._transport.write(self._run.requests[self._slow])
 
+    def close(self) -> None:
+        """Ends the connection, whatever is under way."""
+        self._asking = False
+        self._transport.abort()
+
     def data_received(self, data: bytes) -> None:
         self._now = time.perf_counter()
         try:
@@ -239,6 +244,9 @@ async def measure(
         run.figures.errors += run.busy
         run.figures.error = run.figures.error or f"{run.busy} requests did not end in time"
     ended, cpu_after, own_after = _stamp(pid) if enduring else over
+    for client in clients:
+        client.close()
+    await asyncio.sleep(0)  # they are told in the next turn of the loop
     figures = run.figures
     figures.latencies, figures.first = _sample(figures.latencies), _sample(figures.first)
     figures.seconds = ended - began

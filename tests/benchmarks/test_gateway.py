@@ -1,7 +1,10 @@
 """The benchmark measures what it says: a load on the fake engine, and a table of what came out."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -12,12 +15,42 @@ from benchmarks.report import Measured, Report, into_page, table
 pytestmark = pytest.mark.anyio
 
 
+@asynccontextmanager
+async def serving(protocol: type[asyncio.Protocol]) -> AsyncGenerator[str]:
+    """Its address, until its connections are gone."""
+    open, gone = set[object](), asyncio.Event()
+
+    class Watched(protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            open.add(self)
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            open.discard(self)
+            if not open:
+                gone.set()
+
+    server = await asyncio.get_running_loop().create_server(Watched, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        await gone.wait()
+
+
+class Busy(asyncio.Protocol):
+    """Refuses everything."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(b"HTTP/1.1 503 Busy\r\ncontent-length: 2\r\n\r\n{}")
+
+
 @pytest.mark.parametrize("work", ["chat", "stream", "paced"])
 async def test_all_that_the_engine_answers_is_counted_and_timed(work: Work) -> None:
-    server = await asyncio.get_running_loop().create_server(Engine, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    figures = await measure(url, work, at_once=3, seconds=0.6, warm_s=0)
-    server.close()
+    async with serving(Engine) as url:
+        figures = await measure(url, work, at_once=3, seconds=0.6, warm_s=0)
     assert (figures.errors, figures.error) == (0, "")
     assert figures.requests >= 3
     assert len(figures.first) == len(figures.latencies) == min(figures.requests, 1000)
@@ -25,15 +58,8 @@ async def test_all_that_the_engine_answers_is_counted_and_timed(work: Work) -> N
 
 
 async def test_an_answer_that_is_not_the_expected_one_is_an_error() -> None:
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(65536)  # it comes in one piece
-        writer.write(b"HTTP/1.1 503 Busy\r\ncontent-length: 2\r\n\r\n{}")
-        writer.close()
-
-    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    figures = await measure(url, "chat", at_once=2, seconds=0.1, warm_s=0)
-    server.close()
+    async with serving(Busy) as url:
+        figures = await measure(url, "chat", at_once=2, seconds=0.1, warm_s=0)
     assert (figures.requests, figures.errors) == (0, 2)
     assert figures.error == "Status 503, 0 tokens, at the end b'{}'"
 
