@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self, TextIO, cast
 import click
 
 from server.house import LOCAL
+from server.models import house_models, open_hub
 from server.progress import seconds
 from server.servers import Servers
 from server.settings import Settings
@@ -224,4 +225,7 @@ def _facts(data: dict[str, object]) -> str:
 
 def _servers(settings: Settings, closing: AsyncExitStack) -> Servers:
     settings.home.mkdir(parents=True, exist_ok=True)
-    return Servers(settings, ArtifactStore(settings.home / "artifacts"), closing)
+    models = house_models(settings)
+    hub = open_hub(models, settings.home)
+    closing.push_async_callback(hub.close)
+    return Servers(settings, models, hub, ArtifactStore(settings.home / "artifacts"), closing)
