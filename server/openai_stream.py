@@ -2,12 +2,13 @@
 
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.kit import Done, Event, Piece, Usage
+from agents.kit import Done, Event, Piece, Result, StepFinished, StepStarted, Usage
+from server.openai_annotations import annotations
 from server.streaming import END, event
 from server.words import shortfall
 
@@ -19,7 +20,6 @@ class Framing:
     """How the chunks of one answer look."""
 
     model: str
-    as_json: bool = False
     include_usage: bool = False
     id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(16)}")
     created: int = field(default_factory=lambda: int(time.time()))
@@ -55,26 +55,59 @@ def usage_of(usage: Usage) -> dict[str, int]:
     }
 
 
-async def answer_chunks(events: AsyncGenerator[Event], framing: Framing) -> AsyncGenerator[bytes]:
-    """The answer of a use case as chunks; its envelope rides on the last one."""
-    opened = False
+async def answer_chunks(
+    events: AsyncGenerator[Event],
+    framing: Framing,
+    *,
+    as_json: bool = False,
+    fits: Callable[[str], None] | None = None,
+    progress: bool = False,
+) -> AsyncGenerator[bytes]:
+    """The answer of a use case as chunks; its sources and its envelope ride on the last one.
+
+    Args:
+        events: of the run.
+        framing: of the chunks.
+        as_json: the content is the typed output, in one piece.
+        fits: raises where the JSON is not what the client asked for, before any of it is sent.
+        progress: steps that begin and end are told too, by chunks that add nothing to the text.
+    """
+    first, said = {"role": "assistant", "content": "", "refusal": None}, ""
     async with aclosing(events):
         async for current in events:
-            if not opened:
-                yield framing.chunk({"role": "assistant", "content": "", "refusal": None})
-                opened = True
+            delta: dict[str, Any] | None = None
+            told: dict[str, Any] = {}
             match current:
-                case Piece(text) if not framing.as_json:
-                    yield framing.chunk({"content": text})
+                case Piece(text) if not as_json:
+                    delta = {"content": text}
                 case Done(result):
-                    if result.output is None:
-                        yield framing.chunk({"refusal" if framing.as_json else "content": result.message or ""})
-                    elif framing.as_json:
-                        yield framing.chunk({"content": result.output.model_dump_json()})
-                    elif rest := shortfall(result):
-                        yield framing.chunk({"content": rest})
-                    yield framing.chunk({}, finish="stop", partitur=result.model_dump(mode="json"))
-                    yield framing.spent(usage_of(result.usage))
-                    yield END
+                    delta = _rest(result, as_json)
+                    if fits and as_json and "content" in delta:
+                        fits(delta["content"])
+                case StepStarted(id, name, kind) if progress:
+                    told = {"id": id, "name": name, "kind": kind, "state": "started"}
+                case StepFinished(step) if progress:
+                    told = {**step.model_dump(mode="json", exclude={"prompt"}), "state": "finished"}
                 case _:
-                    pass  # steps and partial outputs are told at interfaces that have a place for them
+                    pass  # partial outputs are told at interfaces that have a place for them
+            if first and (delta is not None or told):
+                yield framing.chunk(first)
+                first = {}
+            if told:
+                yield framing.chunk({"content": ""}, partitur={"progress": told})
+            if delta:
+                said += delta.get("content", "")
+                yield framing.chunk(delta)
+            if isinstance(current, Done):
+                last = {"annotations": made} if (made := annotations(said, current.result.citations)) else {}
+                yield framing.chunk(last, finish="stop", partitur=current.result.model_dump(mode="json"))
+                yield framing.spent(usage_of(current.result.usage))
+                yield END
+
+
+def _rest(result: Result[Any], as_json: bool) -> dict[str, Any]:
+    """What is still to be said when a run is done; empty where all has been."""
+    if result.output is None:
+        return {"refusal" if as_json else "content": result.message or ""}
+    rest = result.output.model_dump_json() if as_json else shortfall(result)
+    return {"content": rest} if rest else {}

@@ -43,6 +43,7 @@ REQUIREMENTS = {
     "ERROR-2": Requirement(_API + "Error codes", "An unknown model is 404 with the code model_not_found."),
     "ERROR-3": Requirement(_API + "Error codes", "A parameter that does not fit is 400 and named in param."),
     "ERROR-4": Requirement(_RFC + "9110, 15.5.14 and 15.5.16", "Too large is 413; another media type is 415."),
+    "ERROR-6": Requirement(_API + "Error codes", "A text too long to be read is 400 with context_length_exceeded."),
     "BODY-1": Requirement(_RFC + "8259, 2", "What is no JSON, or no JSON object, is 400 and says what came instead."),
     "BODY-2": Requirement(_RFC + "8259, 6", "NaN and Infinity are no numbers, nor is what overflows a double."),
     "BODY-3": Requirement(_RFC + "8259, 4", "A name that stands twice in an object is refused: readers differ on it."),
@@ -76,6 +77,40 @@ REQUIREMENTS = {
     "AUTH-1": Requirement(_RFC + "6750, 3", "Without a token the answer is 401 with 'WWW-Authenticate: Bearer' alone."),
     "AUTH-2": Requirement(_RFC + "6750, 3.1", 'With a wrong token it says error="invalid_token".'),
     "AUTH-3": Requirement(_RFC + "6750, 3.1", "More than one token is a malformed request: 400."),
+    "RESP-1": Requirement(_API + "The response object", "Every field that the type requires is there, with its type."),
+    "RESP-2": Requirement(_API + "The response object, usage", "Tokens, the cached and the reasoning ones, add up."),
+    "RESP-3": Requirement(_API + "Create response, tools", "Functions are called by the client, several at once too."),
+    "RESP-4": Requirement(
+        _API + "Create response, previous_response_id", "The conversation goes on; instructions are not carried over."
+    ),
+    "RESP-5": Requirement(
+        _API + "Create response, store", "With store false nothing is kept; items go back and forth."
+    ),
+    "RESP-6": Requirement(_API + "The response object, incomplete_details", "A cut answer is incomplete and says why."),
+    "RESP-7": Requirement(
+        _API + "Create response, text.format", "Text, a JSON object, or JSON that keeps to a schema."
+    ),
+    "RESP-8": Requirement(_API + "Create response, tools, mcp", "Tools are listed, called, and told of as items."),
+    "RESP-9": Requirement(_API + "MCP approval request", "Without 'never' a call waits for the user's approval."),
+    "RESP-10": Requirement(_API + "File search tool call", "Queries, results where included, and file citations."),
+    "RESP-11": Requirement(_API + "Create response, max_tool_calls", "Calls of built-in tools beyond it are ignored."),
+    "RESP-12": Requirement(_API + "Streaming events", "Each event is named, numbered from 0 and of an official type."),
+    "RESP-13": Requirement(
+        _API + "Streaming events", "created, in_progress, items with their parts, then completed; no [DONE]."
+    ),
+    "RESP-14": Requirement(_API + "Streaming events, error", "A failure is told by 'error' and 'response.failed'."),
+    "RESP-15": Requirement(_API + "Get a model response", "A stored response is read as it was answered."),
+    "RESP-16": Requirement(_API + "Delete a model response", "The answer is {id, object: 'response', deleted: true}."),
+    "RESP-17": Requirement(_API + "Cancel a response", "Only one in the background; it is then 'cancelled'."),
+    "RESP-18": Requirement(_API + "List input items", "after, limit and order; has_more, first_id and last_id."),
+    "RESP-19": Requirement(
+        _API + "Create response, background", "queued, in_progress, then completed, without a client."
+    ),
+    "RESP-20": Requirement(
+        _API + "Get a model response, starting_after",
+        "The events of a background response can be read on from anywhere.",
+    ),
+    "RESP-21": Requirement(_API + "Responses", "A response belongs to whoever asked for it; for others it is 404."),
 }
 
 

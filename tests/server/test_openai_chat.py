@@ -26,7 +26,7 @@ async def test_use_cases_and_engines_are_models(site: Web) -> None:
     data = (await site.client.get("/v1/models")).json()
     assert data["object"] == "list"
     kinds = {model["id"]: model["partitur"]["kind"] for model in data["data"]}
-    assert kinds == {use_case.name: "use_case" for use_case in site.house.catalog} | {"extractive": "engine"}
+    assert kinds == {use_case.name: "use_case" for use_case in site.house.catalog} | {"extractive": "chat"}
     for model in data["data"]:
         assert (model["object"], model["owned_by"]) == ("model", "partitur")
         assert isinstance(model["created"], int)
@@ -108,6 +108,7 @@ async def test_the_last_user_message_is_the_one_that_counts(site: Web) -> None:
     [
         {"type": "json_object"},
         {"type": "json_schema", "json_schema": {"name": "Summary", "strict": True, "schema": {"type": "object"}}},
+        {"type": "json_schema", "json_schema": {"name": "Summary"}},
     ],
 )
 async def test_with_a_json_format_the_content_is_the_typed_output(site: Web, response_format: dict[str, Any]) -> None:
@@ -207,13 +208,14 @@ async def test_a_parameter_that_does_not_fit_is_named(site: Web, change: dict[st
 async def test_input_that_the_use_case_does_not_take_is_told(site: Web, text: str) -> None:
     answer = await site.chat(model="summary", messages=asking(text))
     error = answer.json()["error"]
-    assert (answer.status_code, error["code"]) == (400, "invalid_input")
+    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_parameter", "messages[0].content")
     assert "does not fit" in error["message"]
 
 
+@requirement("ERROR-6")
 async def test_a_text_over_the_limit_of_its_field_is_told(site: Web) -> None:
     answer = await site.chat(model="summary", messages=asking("Wort. " * 100_000))
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_input")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "context_length_exceeded")
     assert len(answer.text) < 1_000
 
 

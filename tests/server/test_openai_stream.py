@@ -89,7 +89,7 @@ async def test_an_error_before_the_start_keeps_its_status(site: Web) -> None:
     refused = await site.chat(model="summary", messages=asking(site.key), stream=True)
     assert (refused.status_code, refused.headers["content-type"]) == (403, "application/json")
     wrong = await site.chat(model="summary", messages=asking(""), stream=True)
-    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "invalid_input")
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "invalid_parameter")
 
 
 async def test_an_engine_streams_too(site: Web) -> None:
