@@ -31,6 +31,7 @@ from server.openai_files import FilesApi
 from server.openai_raw import RawModels
 from server.openai_voice import VoiceApi
 from server.openapi import OpenApi
+from server.responses import ResponsesApi
 from server.rest_api import RestApi
 from server.serving import Stopping, address, listening, run, served
 from server.settings import Settings
@@ -73,6 +74,7 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
     others, voice = OtherEngines(house.hub, house.models, house.runtime.gate), VoiceApi(house)
     api, rest = OpenAIApi(house, raw), RestApi(house)
     files = FilesApi(house)
+    responses = ResponsesApi(house, raw, lambda: {*raw.engines.all, *filter(raw.pool, raw.hub.pools)})
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
@@ -94,6 +96,7 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
             *others.routes(),
             *voice.routes(),
             *files.routes(),
+            *responses.routes(),
             *rest.routes(),
             Route("/openapi.json", OpenApi(house.catalog).document, methods=["GET"]),
             Route("/docs", docs_page, methods=["GET"]),

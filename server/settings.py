@@ -106,6 +106,9 @@ class Settings(BaseSettings):
 
     brand: Brand = Brand()
     request_timeout: float = Field(default=600.0, gt=0, description="Seconds that one request to an engine may take.")
+    responses_days: int = Field(
+        default=30, ge=0, le=3650, description="Days that a stored response is kept; 0 = none is stored."
+    )
     max_body_bytes: int = Field(default=20_000_000, gt=0, description="Largest body of an HTTP request.")
     max_file_bytes: int = Field(default=50_000_000, gt=0, description="Largest file that is ingested.")
 

@@ -24,6 +24,7 @@ TOP_HANDLERS = {
     "server/identity.py": "the door: whatever breaks there lets nobody in",
     "server/mcp_call.py": "the top of an MCP request",
     "server/openai_stream.py": "the top of a streamed answer, whose status has been sent",
+    "server/responses/background.py": "the top of work that no request waits for",
     "tools/child.py": "the top of a child process, which hands its failure to its parent",
     "tools/knowledge/worker.py": "the top of a child process, which hands its failure to its parent",
 }
