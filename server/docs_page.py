@@ -44,7 +44,10 @@ form.addEventListener("submit", async (event) => {
       if (!way || !path.startsWith("/api/use-cases/")) continue;
       count += 1;
       const schema = (part) => part.content["application/json"].schema;
-      const named = (ref) => data.components.schemas[(ref.$ref || "").split("/").pop()] || ref;
+      const named = (given) => {
+        const ref = given.anyOf ? given.anyOf[0] : given;
+        return data.components.schemas[(ref.$ref || "").split("/").pop()] || ref;
+      };
       const input = named(schema(way.requestBody)), article = make("article", "");
       article.append(make("h3", path.split("/").pop()), make("p", way.summary));
       const table = make("table", ""), head = table.createTHead().insertRow(), body = table.createTBody();

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agents.kit import Result, UseCase
+from agents.kit import Result, Turn, UseCase
 from compositions.catalog import Catalog
 
 __all__ = ["OpenApi", "document", "general", "version"]
@@ -46,7 +46,8 @@ _CHAT = {
                 "required": ["role"],
                 "properties": {"role": {"type": "string"}, "content": {}},
             },
-            "description": "A use case reads the last user message: text fills its first text field, a JSON object all.",
+            "description": "A use case reads the last user message: text fills its first text field, a JSON object all. "
+            "The user's and the assistant's messages before it are its history.",
         },
         "stream": {"type": ["boolean", "null"]},
         "stream_options": {
@@ -56,8 +57,14 @@ _CHAT = {
         "response_format": {
             "type": ["object", "null"],
             "required": ["type"],
-            "properties": {"type": {"enum": ["text", "json_object", "json_schema"]}},
-            "description": "With json_object or json_schema the content is the JSON of the typed output.",
+            "properties": {"type": {"enum": ["text", "json_object", "json_schema"]}, "json_schema": {"type": "object"}},
+            "description": "With json_object or json_schema the content is the JSON of the typed output; a schema that "
+            "it does not fit is refused.",
+        },
+        "partitur": {
+            "type": ["object", "null"],
+            "properties": {"progress": {"type": "boolean", "description": "Tell steps too, in chunks without text."}},
+            "additionalProperties": False,
         },
     },
 }
@@ -93,7 +100,7 @@ def document(use_cases: Iterable[UseCase[Any, Any]]) -> dict[str, Any]:
                 "operationId": f"ask_{use_case.name}",
                 "tags": ["Use cases"],
                 "summary": use_case.description,
-                "requestBody": _body(refs[use_case.input, "validation"]),
+                "requestBody": _body(_with_history(refs[use_case.input, "validation"])),
                 "responses": _responses("The envelope.", refs[Result[use_case.output], "serialization"]),
             }
         }
@@ -112,6 +119,14 @@ def document(use_cases: Iterable[UseCase[Any, Any]]) -> dict[str, Any]:
             "schemas": {**schemas.get("$defs", {}), "Error": _ERROR, "ChatCompletionRequest": _CHAT},
         },
     }
+
+
+def _with_history(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The input of a use case, or the same with what was said before."""
+    turn = Turn.model_json_schema()
+    said = "The same fields, and what was said before in the conversation."
+    more = {"type": "object", "required": ["history"], "properties": {"history": {"type": "array", "items": turn}}}
+    return {"anyOf": [schema, more | {"description": said}]}
 
 
 def general() -> dict[str, Any]:

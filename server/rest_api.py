@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from agents.kit import UseCase, validated
+from agents.kit import Turn, UseCase, validated
 from server.body import json_object, while_connected
+from server.errors import InvalidParameter
 from server.house import House
 from server.identity import caller_behind
 
@@ -27,6 +29,9 @@ MEDIA_TYPES = {
     "md": "text/markdown; charset=utf-8",
 }
 """By an artifact's suffix."""
+_HISTORY = "history"
+"""Beside the fields of the input: earlier turns of the conversation. A use case with a field of this name keeps it."""
+_TURNS = TypeAdapter(list[Turn])
 _SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
 """What was made of foreign text runs nothing in a browser."""
 
@@ -54,11 +59,14 @@ class RestApi:
         return _json(described(self.house.catalog[str(request.path_params["name"])]))
 
     async def ask(self, request: Request) -> Response:
-        """Asks a use case with its typed input; the answer is the envelope."""
+        """Asks a use case with its typed input, and what was said before where the body tells it; the answer is the envelope."""
         use_case = self.house.catalog[str(request.path_params["name"])]
         data, _ = await json_object(request)
+        history = (
+            _history(data.pop(_HISTORY)) if _HISTORY in data and _HISTORY not in use_case.input.model_fields else []
+        )
         given = validated(use_case.input, data)
-        asked = self.house.ask(use_case, given, caller=caller_behind(request))
+        asked = self.house.ask(use_case, given, caller=caller_behind(request), history=history)
         return _json(await while_connected(request, asked))
 
     async def artifact(self, request: Request) -> Response:
@@ -78,6 +86,15 @@ def described(use_case: UseCase[Any, Any]) -> dict[str, Any]:
         "input_schema": use_case.input.model_json_schema(),
         "output_schema": use_case.output.model_json_schema(mode="serialization"),
     }
+
+
+def _history(given: object) -> list[Turn]:
+    try:
+        return _TURNS.validate_python(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join([_HISTORY, *map(str, first["loc"])])
+        raise InvalidParameter(f"{where!r} does not fit: {first['msg']}.", param=where) from None
 
 
 def _json(data: object) -> Response:
