@@ -6,12 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-import lancedb
 import pyarrow
-from lancedb import index as lance_index
-from lancedb import query as lance_query
 
 from tools.knowledge.aside import tend_aside
+from tools.knowledge.lance import lance_index, lance_query, lancedb
 from tools.knowledge.prepared import Prepared
 from tools.knowledge.ranking import COLUMNS
 from tools.knowledge.scope import Scope, listed, text_of
