@@ -67,9 +67,10 @@ class Transport:
         if self._session is None:
             import aiohttp
 
+            from tools.models.connections import Connector
+
             self._session = aiohttp.ClientSession(
-                # No cap of its own: the pools have theirs, per model.
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ttl_dns_cache=_NAMES_S),
+                connector=Connector(idle=_KEEP_ALIVE_S, names=_NAMES_S),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"Accept-Encoding": "identity", "User-Agent": "partitur"},
                 auto_decompress=False,
