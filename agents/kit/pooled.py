@@ -1,6 +1,7 @@
 """A pool of engines as a pydantic-ai model: its own mapping of messages, our way of sending them."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from types import TracebackType
@@ -21,6 +22,7 @@ from tools.models import Json
 
 __all__ = ["PooledModel", "Reply", "Transport"]
 
+log = logging.getLogger(__name__)
 _PATH = "chat/completions"
 _END = b"[DONE]"
 _LEFT_OUT = (Omit, NotGiven)
@@ -50,7 +52,7 @@ class Transport(Protocol):
 
     def open(
         self, path: str, body: Json, *, headers: Mapping[str, str], stream: bool, tenant: str
-    ) -> AbstractAsyncContextManager[Reply, None]:
+    ) -> AbstractAsyncContextManager[Reply, bool | None]:
         """Sends a request. Leaving the block before the end of the answer stops the engine's work."""
         ...
 
@@ -146,7 +148,7 @@ class _Completions:
 class _Chunks:
     """A streamed answer, as OpenAI's `AsyncStream` looks. Closing it before its end stops the engine's work."""
 
-    def __init__(self, opening: AbstractAsyncContextManager[Reply, None], reply: Reply, model: str) -> None:
+    def __init__(self, opening: AbstractAsyncContextManager[Reply, bool | None], reply: Reply, model: str) -> None:
         self._opening, self._model = opening, model
         self._chunks = self._read(reply)
         self._closed = False
@@ -190,7 +192,10 @@ class _Chunks:
         except ValidationError:
             found = _object(data, self._model)
         if found.get("error"):
-            raise Unavailable(f"The engine of {self._model!r} broke off its answer with an error.")
+            log.warning("The engine of %r broke off its answer: %r", self._model, data[:500])
+            raise Failed(
+                f"The engine of {self._model!r} broke off its answer with an error.", hint="The log has the reason."
+            )
         return ChatCompletionChunk.construct(None, **found)
 
 
