@@ -23,13 +23,14 @@ class AskedFormat:
         use_case: the name of the use case.
         own: the schema of its output.
         asked: the schema of the request.
+        param: where the format stands in the request.
 
     Raises:
         InvalidParameter: `asked` is no JSON schema, or no output of the use case can have this form.
     """
 
-    def __init__(self, use_case: str, own: _Node, asked: _Node) -> None:
-        self._use_case, self._own = use_case, own
+    def __init__(self, use_case: str, own: _Node, asked: _Node, *, param: str = _PARAM) -> None:
+        self._use_case, self._own, self._param = use_case, own, param
         self._schema = Schema(asked, param=f"{_PARAM}.json_schema.schema")
         if misfit := _Comparison(own, asked).misfit():
             raise self._refused(misfit)
@@ -46,7 +47,7 @@ class AskedFormat:
         return InvalidParameter(
             f"The use case {self._use_case!r} answers in a schema of its own, with the fields {fields}, "
             f"which does not fit the one asked for: {why}",
-            param=_PARAM,
+            param=self._param,
             hint=f"GET /v1/models/{self._use_case} has the schema as 'partitur.output_schema'; or ask for 'json_object'.",
         )
 

@@ -28,9 +28,8 @@ from server.responses.loop import Chat, ModelRun
 from server.responses.request import Asked, FileSearchTool, McpTool, parsed
 from server.responses.run import Run, Work
 from server.responses.servers import McpServers
-from server.responses.stream import LiveStream, kept_events
+from server.responses.stream import KeptStream, LiveStream
 from server.responses.use_case_run import UseCaseRun
-from server.streaming import EventStream
 from tools.base import Caller, NotFound
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ class ResponsesApi:
         after = request.query_params.get("starting_after", "-1")
         if not after.removeprefix("-").isdecimal():
             raise InvalidParameter(f"'starting_after' is {after[:40]!r}. Expected a number.", param="starting_after")
-        return EventStream(kept_events(self.store, caller, id, int(after)))
+        return KeptStream(self.store, caller, id, after=int(after))
 
     async def delete(self, request: Request) -> Response:
         """Deletes a stored response; work on it stops."""
@@ -215,7 +214,7 @@ class ResponsesApi:
         await self.store.put(caller, body, said.sent, streamed=bool(asked.stream))
         self.background.start(run, streamed=bool(asked.stream))
         if asked.stream:
-            return EventStream(kept_events(self.store, caller, run.answer.id, -1))
+            return KeptStream(self.store, caller, run.answer.id)
         return _json(body)
 
     async def _sweep(self) -> None:

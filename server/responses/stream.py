@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 from pydantic_core import to_json
 from starlette.types import Send
 
+from server.errors import told
+from server.responses.answer import shown
 from server.responses.events import Event
 from server.responses.run import Run
-from server.streaming import EventStream
-from tools.base import Caller, PartiturError
+from server.streaming import ALIVE, EventStream
+from tools.base import Caller, Cancelled, PartiturError
 
 if TYPE_CHECKING:
     from server.state.responses import ResponseStore
 
-__all__ = ["LiveStream", "framed", "kept_events"]
+__all__ = ["KeptStream", "LiveStream", "framed"]
 
 _HEAD = ("response.created", "response.queued", "response.in_progress")
+_ENDS = ("response.completed", "response.incomplete", "response.failed")
 _LOOK_S = 0.1
 """How often events of work in the background are looked for."""
 
@@ -30,8 +33,10 @@ def framed(event: Event) -> bytes:
 
 
 class LiveStream(EventStream):
-    """A response told while it comes to be. Its first events wait until something came of it, or for some seconds:
-    an early failure keeps its own status."""
+    """A response told while it comes to be.
+
+    Its first events wait until something came of it, or for some seconds: an early failure keeps its own status.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -54,18 +59,45 @@ class LiveStream(EventStream):
         await send({"type": "http.response.body", "body": framed(self._run.broken(error)), "more_body": True})
 
 
-async def kept_events(store: "ResponseStore", caller: Caller, id: str, after: int) -> AsyncGenerator[bytes]:
-    """The events of a response in the background, from the one after `after` to the last, wherever it is worked on.
+class KeptStream(EventStream):
+    """A response in the background, told from what is kept of its events, wherever it is worked on.
 
-    Raises:
-        NotFound: it is not there.
+    Args:
+        store: where the events are.
+        caller: whose response it is.
+        id: of the response.
+        after: number of the event behind which it begins.
     """
-    while True:
-        stored, events = await store.told(caller, id, after=after)
-        for number, event in events:
-            after = number
-            yield framed(json.loads(event))
-        if not stored.open and not events:
-            return
-        if not events:
+
+    def __init__(self, store: "ResponseStore", caller: Caller, id: str, *, after: int = -1) -> None:
+        self._store = store
+        self._caller = caller
+        self._id = id
+        self._after = after
+        super().__init__(self._framed())
+
+    async def _framed(self) -> AsyncGenerator[bytes]:
+        whole = False
+        while True:
+            stored, events = await self._store.told(self._caller, self._id, after=self._after)
+            for self._after, event in events:
+                kept = json.loads(event)
+                whole = kept["type"] in _ENDS
+                yield framed(kept)
+            if events:
+                continue
+            if not stored.open:
+                break
             await asyncio.sleep(_LOOK_S)
+        yield ALIVE  # the stream has begun, even where nothing more is to be told
+        if stored.status == "failed" and not whole:
+            # Whoever worked on it is gone, and could not tell.
+            number, body = self._after + 1, shown(stored.body, ())
+            yield framed({"type": "response.failed", "sequence_number": number, "response": body})
+        elif stored.status == "cancelled":
+            raise Cancelled(f"The response {self._id!r} was cancelled.")
+
+    async def _tell(self, send: Send, error: PartiturError) -> None:
+        about = {"code": error.code, "message": told(error), "param": None}
+        event = {"type": "error", "sequence_number": self._after + 1, **about}
+        await send({"type": "http.response.body", "body": framed(event), "more_body": True})

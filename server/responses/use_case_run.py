@@ -4,17 +4,21 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from agents.kit import Done, Piece, Result, UseCase, from_text
 from agents.kit import Event as RunEvent
 from server.errors import InvalidParameter
 from server.house import House
 from server.openai_annotations import annotations
+from server.openai_format import AskedFormat
 from server.responses.conversation import last_said
 from server.responses.events import Event, Events, TextItem, TextKind
 from server.responses.items import Item
-from server.responses.request import Asked, FunctionTool
+from server.responses.request import Asked, Format, FunctionTool
+from server.schemas import Schema
 from server.words import shortfall, words
-from tools.base import Caller
+from tools.base import Caller, InvalidInput, TooLong
 
 __all__ = ["UseCaseRun"]
 
@@ -38,8 +42,9 @@ class UseCaseRun:
         streamed: bool,
     ) -> None:
         _check(asked, use_case.name)
+        self._fits = _format(asked.format, use_case)
         self._history, text = last_said(items)
-        self._given = from_text(use_case.input, text)
+        self._given = _input(use_case, text)
         self._use_case = use_case
         self._events = events
         self._house = house
@@ -91,12 +96,15 @@ class UseCaseRun:
         answer = self._events.answer
         answer.spent.add(result.usage)
         answer.extra["partitur"] = result.model_dump(mode="json")
-        if not self._as_json:
-            told = self._text("output_text", words(result) if self._open is None else shortfall(result))
-        elif result.output is None:
-            told = self._text("refusal", result.message or "")
+        if result.output is None:
+            told = self._text("refusal" if self._as_json else "output_text", result.message or "")
+        elif self._as_json:
+            made = result.output.model_dump_json()
+            if self._fits is not None:
+                self._fits.check(made)
+            told = self._text("output_text", made)
         else:
-            told = self._text("output_text", result.output.model_dump_json())
+            told = self._text("output_text", words(result) if self._open is None else shortfall(result))
         item, self._open = self._open, None
         assert item is not None
         if item.kind == "output_text" and not self._as_json:
@@ -104,6 +112,26 @@ class UseCaseRun:
                 [{"type": one["type"], **one[one["type"]]} for one in annotations(item.text, result.citations)]
             )
         return told + item.end()
+
+
+def _format(format: Format, use_case: UseCase[Any, Any]) -> AskedFormat | None:
+    """What the typed output has to fit besides its own type; None where no schema says."""
+    if format.type != "json_schema":
+        return None
+    Schema(format.schema_ or {}, param="text.format.schema")
+    own = use_case.output.model_json_schema(mode="serialization")
+    return AskedFormat(use_case.name, own, format.schema_ or {}, param="text.format")
+
+
+def _input(use_case: UseCase[Any, Any], text: str) -> BaseModel:
+    """What the user said last, as the input of the use case."""
+    try:
+        return from_text(use_case.input, text)
+    except InvalidInput as error:
+        cause = error.__cause__
+        if isinstance(cause, ValidationError) and cause.errors(include_url=False)[0]["type"] == "string_too_long":
+            raise TooLong(error.message, hint=error.hint) from error
+        raise InvalidParameter(error.message, param="input", hint=error.hint) from error
 
 
 def _check(asked: Asked, name: str) -> None:

@@ -13,6 +13,8 @@ import openai
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+import agents.kit.agent
+import tools.knowledge.server
 from server import House, Settings, open_house
 from server.identity import Door
 from server.keys import KeyStore, KeyVerifier
@@ -20,6 +22,8 @@ from server.responses import ResponsesApi
 from tools.base import Caller
 
 MODEL = "town-model"
+WARM = (agents.kit.agent, tools.knowledge.server)
+"""Dear to import, and no part of what a test measures, as is the first use of an engine."""
 USAGE = {
     "prompt_tokens": 10,
     "completion_tokens": 5,
@@ -52,11 +56,14 @@ class ScriptedChat:
     script: list[dict[str, Any] | Exception | asyncio.Event] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     callers: list[Caller] = field(default_factory=list)
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it is asked."""
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when somebody who was waited for went away."""
 
     def plays(self, *script: dict[str, Any] | Exception | asyncio.Event) -> "ScriptedChat":
         self.script, self.asked = list(script), []
+        self.began.clear()
         self.stopped.clear()
         return self
 
@@ -85,6 +92,7 @@ class ScriptedChat:
     async def _next(self, data: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         self.asked.append(dict(data))
         self.callers.append(caller)
+        self.began.set()
         while True:
             step = self.script.pop(0)
             if isinstance(step, Exception):
@@ -135,6 +143,8 @@ class Town:
 async def town(home: Path, *, key: str | None = None, **given: Any) -> AsyncGenerator[Town]:
     """Opens it over a new house; over the home of another one, with its key, it is a further worker."""
     async with open_house(Settings(home=home, **given)) as house:
+        for engine in house.runtime.engines.all.values():
+            _ = engine.model
         keys = KeyStore(home)
         key = key or keys.first() or keys.add("again")
         chat = ScriptedChat()
