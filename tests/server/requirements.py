@@ -22,6 +22,7 @@ REQUIREMENTS = {
     "MODELS-1": Requirement(_API + "List models", "The list is an object 'list' whose data are objects 'model'."),
     "MODELS-2": Requirement(_API + "The model object", "A model has id, object, created in seconds and owned_by."),
     "MODELS-3": Requirement(_API + "Retrieve model", "One model is read by its id; an unknown one is 404."),
+    "MODELS-4": Requirement("vLLM, served model names", "An id may hold slashes, written plain or percent-encoded."),
     "CHAT-1": Requirement(_API + "The chat completion object", "id, object, created, model, choices, usage are there."),
     "CHAT-2": Requirement(_API + "The chat completion object", "A choice has index, message, logprobs, finish_reason."),
     "CHAT-3": Requirement(_API + "Create chat completion, messages", "Content is a text or a list of typed parts."),
@@ -30,6 +31,29 @@ REQUIREMENTS = {
     "CHAT-6": Requirement(_API + "The chat completion object, usage", "total = prompt + completion tokens."),
     "CHAT-7": Requirement(_SDK + "extra fields", "Fields that a client does not know do not disturb it."),
     "CHAT-8": Requirement(_API + "Create chat completion", "Harmless parameters that do not apply change nothing."),
+    "RAW-1": Requirement(
+        _API + "The chat completion object", "An engine's answer comes back whole, under our model id."
+    ),
+    "RAW-2": Requirement(
+        _API + "Create chat completion; vLLM, extra parameters", "Every parameter goes to the engine."
+    ),
+    "RAW-3": Requirement(_API + "Create chat completion, messages", "Every role and every kind of part goes to it."),
+    "RAW-4": Requirement(_API + "The chat completion object", "Tool calls, refusals, reasoning, logprobs come back."),
+    "RAW-5": Requirement(_API + "The chat completion object, usage", "Details of the usage come back."),
+    "RAW-6": Requirement(_API + "The chat completion chunk object", "Chunks fit the official document, text unbroken."),
+    "RAW-7": Requirement(_SDK + "lib/streaming/chat", "Calls of several tools are streamed and put together."),
+    "RAW-8": Requirement(_API + "Create chat completion, n, logprobs", "Choices are streamed side by side."),
+    "RAW-9": Requirement(_API + "Structured outputs", "An answer that ignores the schema is 502, never believed."),
+    "CASE-1": Requirement(_SDK + "chat.completions.parse", "A use case's output is parsed into a class that fits."),
+    "CASE-2": Requirement(
+        _API + "Structured outputs", "A schema that the output cannot fit is 400 on response_format."
+    ),
+    "CASE-3": Requirement(_API + "Create chat completion, messages", "Earlier messages are the context of the last."),
+    "CASE-4": Requirement("docs/http.md, system messages", "Other roles do not change a use case and are no error."),
+    "CASE-5": Requirement(_API + "The chat completion object, annotations", "Sources are url_citation annotations."),
+    "CASE-6": Requirement("docs/http.md, progress", "Steps are told on wish, in chunks that add an empty text."),
+    "CASE-7": Requirement(_API + "Create chat completion", "Types are checked; what does not apply changes nothing."),
+    "CASE-8": Requirement(_API + "The chat completion object", "Answers of use cases fit the official document."),
     "STREAM-1": Requirement(_API + "The chat completion chunk object", "Events are 'data: {json}' and a blank line."),
     "STREAM-2": Requirement(_API + "The chat completion chunk object", "All chunks share id, created and model."),
     "STREAM-3": Requirement(_API + "Streaming", "The first delta has the role, the last has a finish_reason."),
@@ -74,6 +98,29 @@ REQUIREMENTS = {
     ),
     "MCP-6": Requirement(_MCP + "Streamable HTTP, headers", "Headers that contradict the message are 400."),
     "MCP-7": Requirement(_MCP + "Cancellation", "A client that closes the stream cancels its call."),
+    "VECTOR-1": Requirement(_API + "The vector store object", "Status, counts of files by status, bytes, last use."),
+    "VECTOR-2": Requirement(_API + "List, modify, delete vector store", "They are listed, changed and deleted by id."),
+    "VECTOR-3": Requirement(
+        _API + "Create vector store file", "in_progress at first, then completed or failed with why."
+    ),
+    "VECTOR-4": Requirement(_API + "Search vector store", "Passages with file_id, filename, score 0 to 1, attributes."),
+    "VECTOR-5": Requirement(_API + "Search vector store, filters", "Comparisons over attributes, joined by and, or."),
+    "VECTOR-6": Requirement(_API + "Delete vector store file", "It leaves the store; the upload stays."),
+    "VECTOR-7": Requirement(_API + "Delete file", "A deleted file leaves all vector stores."),
+    "VECTOR-8": Requirement(_API + "Vector store file batches", "Several files at once, with counts and a status."),
+    "VECTOR-9": Requirement(_API + "Vector stores", "A store belongs to whoever made it; for others it is 404."),
+    "VECTOR-10": Requirement(_API + "Create vector store, expires_after", "Unused for so many days it expires."),
+    "BATCH-1": Requirement(_API + "The batch object", "Status, counts, times of each status, files, usage."),
+    "BATCH-2": Requirement(
+        _API + "Batch request output", "A line has id, custom_id, response with status_code, error."
+    ),
+    "BATCH-3": Requirement(
+        _API + "Batch request input", "custom_id, method, url, body; a file that does not fit fails."
+    ),
+    "BATCH-4": Requirement(_API + "Cancel batch", "cancelling, then cancelled; finished results are in the files."),
+    "BATCH-5": Requirement(_API + "Batch, expires_at", "What is not done within the window is in the error file."),
+    "BATCH-6": Requirement(_API + "Create batch", "Purpose batch, a known endpoint, completion_window 24h."),
+    "BATCH-7": Requirement(_API + "Batches", "A batch belongs to whoever made it; its requests are made as theirs."),
     "AUTH-1": Requirement(_RFC + "6750, 3", "Without a token the answer is 401 with 'WWW-Authenticate: Bearer' alone."),
     "AUTH-2": Requirement(_RFC + "6750, 3.1", 'With a wrong token it says error="invalid_token".'),
     "AUTH-3": Requirement(_RFC + "6750, 3.1", "More than one token is a malformed request: 400."),
