@@ -17,7 +17,7 @@ from tools.base import Caller, InvalidInput, PartiturError, TooLarge, Unauthenti
 if TYPE_CHECKING:
     from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 
-__all__ = ["Door", "Verifier", "bearer", "caller_behind", "caller_in", "mcp_user"]
+__all__ = ["Door", "Verifier", "admit", "bearer", "caller_behind", "caller_in", "mcp_user"]
 
 log = logging.getLogger(__name__)
 _CALLER = "partitur.caller"

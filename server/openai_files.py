@@ -1,7 +1,7 @@
 """Files under /v1/files: uploaded as they come in, listed, read and deleted by whoever uploaded them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from server.errors import InvalidParameter
 from server.forms import pieces
 from server.house import House
 from server.identity import caller_behind
+from tools.base import Caller
 
 if TYPE_CHECKING:
     from server.state.files import FileStore, StoredFile
@@ -36,6 +37,8 @@ class FilesApi:
     """The routes of files."""
 
     house: House
+    forget: Callable[[Caller, str], Awaitable[None]]
+    """Takes a file that is deleted out of all vector stores."""
 
     def routes(self) -> list[Route]:
         return [
@@ -108,6 +111,7 @@ class FilesApi:
         """Deletes it, and takes it out of all vector stores."""
         caller, id = caller_behind(request), _id(request)
         await self.store.delete(caller, id)
+        await self.forget(caller, id)
         return _json({"id": id, "object": "file", "deleted": True})
 
 

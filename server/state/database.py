@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from server.state.engine import Engine
 
-__all__ = ["Database"]
+__all__ = ["FILE", "Database"]
+
+FILE = "state.db"
+"""Of SQLite, in the home."""
 
 
 class Database:
@@ -62,6 +65,11 @@ class Database:
         engine = await self._opened()
         async with engine.transaction(write=False) as connection:
             yield connection
+
+    @property
+    def there(self) -> bool:
+        """Whether somebody has made it: there is something to look for in it."""
+        return self._engine is not None or self._url is not None or (self._home / FILE).exists()
 
     async def open(self) -> None:
         """Opens it now. Every transaction does so by itself."""

@@ -15,6 +15,7 @@ from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from server.state.database import FILE
 from server.state.migrating import migrate
 from tools.base import SetupError, Unavailable
 
@@ -46,7 +47,7 @@ class Engine:
             SetupError: its tables are of a newer version, or it cannot be made.
         """
         if url is None:
-            return await cls._sqlite(home / "state.db")
+            return await cls._sqlite(home / FILE)
         return await cls._postgresql(make_url(url.get_secret_value()))
 
     @classmethod

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.state.database import Database
@@ -49,10 +49,9 @@ class FileStore:
         self._clock = clock
 
     @asynccontextmanager
-    async def upload(self, caller: Caller) -> AsyncGenerator["Upload"]:
-        """Takes a file in. Left without `finish`, nothing of it stays."""
-        await self.sweep()
-        upload = Upload(self._database, caller, self._most, int(self._clock()))
+    async def upload(self, caller: Caller, *, limited: bool = True) -> AsyncGenerator["Upload"]:
+        """Takes a file in. Left without `finish`, nothing of it stays. What is made here may be larger than uploads."""
+        upload = Upload(self._database, caller, self._most if limited else None, int(self._clock()))
         try:
             yield upload
         finally:
@@ -123,7 +122,11 @@ class FileStore:
             await connection.execute(delete(files).where(late))
 
     async def _found(self, connection: AsyncConnection, caller: Caller, id: str) -> StoredFile:
-        row = (await connection.execute(select(files).where(self._there(caller), files.c.id == id))).one_or_none()
+        row = (
+            (await connection.execute(select(files).where(self._there(caller), files.c.id == id)))
+            .mappings()
+            .one_or_none()
+        )
         if row is None:
             raise _missing(id)
         return _file(row)
@@ -136,7 +139,7 @@ class FileStore:
 class Upload:
     """A file that is coming in; made by `FileStore.upload`. Its first part makes the row, its last one shows it."""
 
-    def __init__(self, database: Database, caller: Caller, most: int, now: int) -> None:
+    def __init__(self, database: Database, caller: Caller, most: int | None, now: int) -> None:
         self._database = database
         self._caller = caller
         self._most = most
@@ -144,7 +147,7 @@ class Upload:
         self._id = new_id("file-")
         self._waiting = bytearray()
         self._parts = 0
-        self._size = 0
+        self.size = 0
         self._open = True
 
     async def write(self, data: bytes) -> None:
@@ -153,8 +156,8 @@ class Upload:
         Raises:
             TooLarge: it is larger than a file may be.
         """
-        self._size += len(data)
-        if self._size > self._most:
+        self.size += len(data)
+        if self._most is not None and self.size > self._most:
             raise TooLarge(f"The file is too large. Expected at most {self._most} bytes.", hint="Send a smaller file.")
         self._waiting += data
         while len(self._waiting) >= _PART:
@@ -176,7 +179,7 @@ class Upload:
             id=self._id,
             name=name,
             purpose=purpose,
-            bytes=self._size,
+            bytes=self.size,
             created=self._now,
             expires=None if lives is None else self._now + lives,
         )
@@ -214,8 +217,8 @@ class Upload:
         self._parts += 1
 
 
-def _file(row: "Row[tuple[object, ...]]") -> StoredFile:
-    return StoredFile.model_validate(dict(row._mapping))  # pyright: ignore[reportPrivateUsage]  # documented, so named for columns' sake
+def _file(row: RowMapping) -> StoredFile:
+    return StoredFile.model_validate(dict(row))
 
 
 def _missing(id: str) -> NotFound:

@@ -4,9 +4,9 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Table, select, tuple_
+from sqlalchemy import ColumnElement, RowMapping, Table, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.errors import InvalidParameter
@@ -62,7 +62,7 @@ def paging(query: Mapping[str, str], *, limit: int = 20, most: int = 100) -> Pag
 
 async def paged(
     connection: AsyncConnection, table: Table, where: ColumnElement[bool], part: Paging, *, id: str = "id"
-) -> Page[Row[Any]]:
+) -> Page[RowMapping]:
     """The rows of a table for which `where` holds, ordered by their time; `id` is the column that names a row.
 
     Raises:
@@ -84,6 +84,8 @@ async def paged(
     back = part.before is not None and part.after is None
     up = forward != back
     columns = (table.c.created.asc(), name.asc()) if up else (table.c.created.desc(), name.desc())
-    rows = (await connection.execute(select(table).where(where).order_by(*columns).limit(part.limit + 1))).all()
+    rows = (
+        (await connection.execute(select(table).where(where).order_by(*columns).limit(part.limit + 1))).mappings().all()
+    )
     kept = list(rows[: part.limit])
     return Page(kept[::-1] if back else kept, len(rows) > part.limit)

@@ -23,6 +23,9 @@ REQUIREMENTS = {
     "MODELS-2": Requirement(_API + "The model object", "A model has id, object, created in seconds and owned_by."),
     "MODELS-3": Requirement(_API + "Retrieve model", "One model is read by its id; an unknown one is 404."),
     "MODELS-4": Requirement("vLLM, served model names", "An id may hold slashes, written plain or percent-encoded."),
+    "MODELS-5": Requirement(
+        _RFC + "9110, 9.3.2", "HEAD answers as GET without a body; a slash at the end does no harm."
+    ),
     "CHAT-1": Requirement(_API + "The chat completion object", "id, object, created, model, choices, usage are there."),
     "CHAT-2": Requirement(_API + "The chat completion object", "A choice has index, message, logprobs, finish_reason."),
     "CHAT-3": Requirement(_API + "Create chat completion, messages", "Content is a text or a list of typed parts."),
@@ -68,6 +71,15 @@ REQUIREMENTS = {
     "ERROR-3": Requirement(_API + "Error codes", "A parameter that does not fit is 400 and named in param."),
     "ERROR-4": Requirement(_RFC + "9110, 15.5.14 and 15.5.16", "Too large is 413; another media type is 415."),
     "ERROR-6": Requirement(_API + "Error codes", "A text too long to be read is 400 with context_length_exceeded."),
+    "ERROR-7": Requirement(
+        _API + "Error codes", "An engine's 429 is 429 with Retry-After; its own 401 is never shown."
+    ),
+    "ERROR-8": Requirement(_API + "Error codes", "An engine that is down is 503; its address is not told."),
+    "ERROR-9": Requirement(_RFC + "9110, 15.6.5", "An engine that does not answer in time is 504."),
+    "ERROR-10": Requirement(_RFC + "9110, 15.5.5", "An unknown path is 404, in the same shape."),
+    "ERROR-11": Requirement(_RFC + "9110, 15.5.6", "Another method is 405 with Allow, in the same shape."),
+    "ERROR-12": Requirement(_API + "Debugging requests", "Every answer has x-request-id; a client may give its own."),
+    "ERROR-13": Requirement("vLLM, --enable-request-id-headers", "The engine is told the request's id and trace."),
     "BODY-1": Requirement(_RFC + "8259, 2", "What is no JSON, or no JSON object, is 400 and says what came instead."),
     "BODY-2": Requirement(_RFC + "8259, 6", "NaN and Infinity are no numbers, nor is what overflows a double."),
     "BODY-3": Requirement(_RFC + "8259, 4", "A name that stands twice in an object is refused: readers differ on it."),
@@ -121,6 +133,7 @@ REQUIREMENTS = {
     "BATCH-5": Requirement(_API + "Batch, expires_at", "What is not done within the window is in the error file."),
     "BATCH-6": Requirement(_API + "Create batch", "Purpose batch, a known endpoint, completion_window 24h."),
     "BATCH-7": Requirement(_API + "Batches", "A batch belongs to whoever made it; its requests are made as theirs."),
+    "BODY-10": Requirement(_RFC + "9112, 6.3", "A length that is wrong or doubled is 400 or ends the connection."),
     "AUTH-1": Requirement(_RFC + "6750, 3", "Without a token the answer is 401 with 'WWW-Authenticate: Bearer' alone."),
     "AUTH-2": Requirement(_RFC + "6750, 3.1", 'With a wrong token it says error="invalid_token".'),
     "AUTH-3": Requirement(_RFC + "6750, 3.1", "More than one token is a malformed request: 400."),

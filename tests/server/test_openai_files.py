@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import openai
 import pytest
+from openai_sdk import sdk_of
 from requirements import requirement
 from web_house import Web, web
 
@@ -17,11 +17,6 @@ from tools.base import Caller, NotFound
 
 pytestmark = pytest.mark.anyio
 ANNA, BERT = Caller(subject="anna"), Caller(subject="bert")
-
-
-def sdk_of(site: Web, key: str) -> openai.AsyncOpenAI:
-    http = httpx2.AsyncClient(transport=httpx2.ASGITransport(site.app))
-    return openai.AsyncOpenAI(base_url="http://test/v1", api_key=key, max_retries=0, http_client=http)
 
 
 @pytest.fixture(scope="module")
