@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import random
+import re
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,10 +18,15 @@ from tools.base import Caller, InvalidInput, PartiturError, TooLarge, Unauthenti
 if TYPE_CHECKING:
     from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 
-__all__ = ["Door", "Verifier", "admit", "bearer", "caller_behind", "caller_in", "mcp_user"]
+__all__ = ["Door", "Verifier", "admit", "bearer", "caller_behind", "caller_in", "mcp_user", "new_id", "request_id_of"]
 
 log = logging.getLogger(__name__)
 _CALLER = "partitur.caller"
+_REQUEST = "partitur.request"
+_PLAIN_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+_NO_STORE = (b"cache-control", b"no-store")
+_chance = random.Random(secrets.randbits(128))
 _DIGITS = 15
 """Of a Content-Length that is looked at."""
 
@@ -73,17 +79,21 @@ class Door:
             else:
                 await self._app(scope, receive, send)
             return
-        request_id, started, size = secrets.token_hex(16), False, 0
+        started, size = False, 0
         most = self._larger.get(scope["path"], self._most)
+        scope[_REQUEST] = request_id = _request_id(scope["headers"])
 
         async def sending(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                headers["x-content-type-options"] = "nosniff"
-                headers.setdefault("cache-control", "no-store")
+                headers = cast("list[tuple[bytes, bytes]]", message["headers"])
+                for name, _ in headers:
+                    if name == b"cache-control":
+                        break
+                else:
+                    headers.append(_NO_STORE)
+                headers += ((b"x-request-id", request_id.encode()), _NO_SNIFFING)
             await send(message)
 
         async def receiving() -> Message:
@@ -99,9 +109,7 @@ class Door:
                 await response(scope, receive, sending)
 
         try:
-            declared = Headers(scope=scope).get("content-length", "0")
-            if len(declared) > _DIGITS or not declared.isdecimal() or int(declared) > most:
-                raise _too_large(most)
+            _check_length(scope["headers"], most)
             if scope["path"] not in self._open:
                 token = bearer(scope)
                 try:
@@ -130,6 +138,37 @@ class Door:
                     )
                 )
             )
+
+
+def admit(scope: Scope, caller: Caller) -> None:
+    """Makes a request that this server asks itself one of `caller`, as the door does for those from outside."""
+    scope[_CALLER] = caller
+    scope[_REQUEST] = new_id()
+
+
+def request_id_of(scope: Scope) -> str:
+    """The id of a request that came through the door; the client reads it in `x-request-id`, the engine gets it too."""
+    return cast("str", scope[_REQUEST])
+
+
+def new_id() -> str:
+    """32 hexadecimal digits that no other request has. They name something and guard nothing."""
+    return f"{_chance.getrandbits(128):032x}"
+
+
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The client's own id where it is a short plain word, else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and _PLAIN_ID.fullmatch(value):
+            return value.decode()
+    return new_id()
+
+
+def _check_length(headers: Iterable[tuple[bytes, bytes]], most: int) -> None:
+    """Refuses by its head a body that says it is too large, or that says nonsense."""
+    for name, value in headers:
+        if name == b"content-length" and (len(value) > _DIGITS or not value.isdigit() or int(value) > most):
+            raise _too_large(most)
 
 
 def _too_large(most: int) -> TooLarge:

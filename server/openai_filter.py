@@ -84,6 +84,12 @@ class StreamFilter:
         if "error" in chunk:
             self.error = chunk
             return
+        try:
+            self._chunk(chunk, one)
+        except (AttributeError, TypeError) as error:  # looking at each part's type first would cost every chunk
+            raise self._foreign() from error
+
+    def _chunk(self, chunk: dict[str, Any], one: bytes) -> None:
         usage, changed = chunk.get("usage"), False
         if usage:
             self.spent = usage
@@ -135,5 +141,8 @@ class StreamFilter:
         except ValueError:
             chunk = None
         if not isinstance(chunk, dict):
-            raise Failed(f"The engine {self._act.name!r} sent something else than a chat completion chunk.")
+            raise self._foreign()
         return cast("dict[str, Any]", chunk)
+
+    def _foreign(self) -> Failed:
+        return Failed(f"The engine of {self._act.name!r} sent something else than a chat completion chunk.")

@@ -1,8 +1,7 @@
 """Models of the hub as they are: a chat completion goes to an engine as it came, through the gate both ways."""
 
 import re
-import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from agents.kit import Act, Engines, Gate, Usage
 from server.errors import InvalidParameter, UnknownModel
+from server.identity import new_id, request_id_of
 from server.openai_embedded import EmbeddedChat
 from server.openai_filter import StreamFilter
 from server.schemas import Schema
@@ -23,10 +23,13 @@ from tools.models import Declined, Hub, Json, Pool
 __all__ = ["RawModels", "declined", "spent_of", "trace_headers"]
 
 _PATH = "chat/completions"
+_NOTHING = Usage()
+"""What a request has spent before it was sent; it gets an object of its own after."""
 _CALLERS_FAULT = (400, 413, 415, 422)
 _TOO_LONG = re.compile(
     r"context (?:length|window)|maximum (?:model|input) length|max_model_len|too many tokens", re.IGNORECASE
 )
+_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _TRACE = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -133,8 +136,8 @@ class RawModels:
             raise declined(error) from error
         data = _parsed(answer, act)
         choices = cast("list[dict[str, Any]]", data.get("choices") or ())
-        said = [text for choice in choices for text in texts(choice.get("message"))]
-        self.gate.after(act, "\n".join(said), spent=spent_of(data.get("usage")))
+        act.spent = spent_of(data.get("usage"))
+        self.gate.after(act, _said(choices))
         if schema is not None:
             for choice in choices:
                 if choice.get("finish_reason") == "stop":
@@ -169,32 +172,36 @@ class RawModels:
             raise declined(error) from error
         if not passing.done:
             raise Failed(f"The engine of {act.name!r} broke off its answer. Expected '[DONE]' at its end.")
-        self.gate.after(act, passing.text, spent=spent_of(passing.spent))
+        act.spent = spent_of(passing.spent)
+        self.gate.after(act, passing.text)
         if schema is not None:
             for index in passing.finished:
                 schema.check(passing.content(index), reply.model)
         yield END
 
     def _begun(self, pool: Pool, data: Mapping[str, Any], caller: Caller) -> tuple[Act, Schema | None]:
-        act = Act(kind="model", name=pool.id, caller=caller, trace_id=secrets.token_hex(16))
+        act = Act(kind="model", name=pool.id, caller=caller, trace_id=new_id(), spent=_NOTHING)
         self.gate.before(act, "\n".join(texts(data)))
         return act, Schema.of(data) if "response_format" in data else None
 
 
 def trace_headers(scope: Scope) -> dict[str, str]:
     """What an engine is told of a request: its id, and the trace it belongs to."""
-    sent = {"x-request-id": cast("str", scope.get("partitur.request", ""))}
+    request_id = request_id_of(scope)
     for name, value in cast("list[tuple[bytes, bytes]]", scope["headers"]):
         if name == b"traceparent" and _TRACE.fullmatch(value):
-            sent["traceparent"] = value.decode()
-    if "traceparent" not in sent:
-        sent["traceparent"] = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-    return sent
+            return {"x-request-id": request_id, "traceparent": value.decode()}
+    return {"x-request-id": request_id, "traceparent": _trace(request_id if _ID.fullmatch(request_id) else new_id())}
 
 
 def act_headers(act: Act) -> dict[str, str]:
     """The same for work that no request waits for."""
-    return {"x-request-id": act.trace_id, "traceparent": f"00-{act.trace_id}-{secrets.token_hex(8)}-01"}
+    return {"x-request-id": act.trace_id, "traceparent": _trace(act.trace_id)}
+
+
+def _trace(id: str) -> str:
+    """The header of a trace that begins here."""
+    return f"00-{id}-{new_id()[:16]}-01"
 
 
 def declined(error: Declined) -> PartiturError:
@@ -224,9 +231,26 @@ def _parsed(data: bytes, act: Act) -> dict[str, Any]:
         parsed: object = from_json(data)
     except ValueError:
         parsed = None
-    if not isinstance(parsed, dict):
-        raise Failed(f"The engine of {act.name!r} answered with something else than a JSON object.")
-    return cast("dict[str, Any]", parsed)
+    answer = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
+    choices: object = answer.get("choices")
+    if not isinstance(choices, list) or not all(
+        isinstance(choice, dict) and isinstance(cast("dict[str, object]", choice).get("message"), dict)
+        for choice in cast("list[object]", choices)
+    ):
+        raise Failed(f"The engine of {act.name!r} answered with something else than a chat completion.")
+    return answer
+
+
+def _said(choices: Sequence[Mapping[str, Any]]) -> str:
+    """What came out: the text of each choice, and whatever else its message holds."""
+    if len(choices) == 1 and type(message := choices[0].get("message")) is dict:
+        content = cast("dict[str, Any]", message).get("content")
+        if type(content) is str and all(
+            value is None or name in ("role", "content") or value == []
+            for name, value in cast("dict[str, Any]", message).items()
+        ):
+            return content
+    return "\n".join(text for choice in choices for text in texts(choice.get("message")))
 
 
 def _broken(said: Mapping[str, Any], act: Act) -> PartiturError:

@@ -110,6 +110,7 @@ async def served(app: "ASGIApp", socket: sockets.socket, stopping: Stopping, sta
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks who was forwarded: callers are known by their token alone
         timeout_graceful_shutdown=_GRACE_S,
     )
     await Server(config).serve(sockets=[socket])

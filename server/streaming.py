@@ -20,6 +20,8 @@ END = b"data: [DONE]\n\n"
 """The event after the last chunk."""
 ALIVE = b": keep-alive\n\n"
 """A comment; clients pass over it."""
+_SOON = 0.02
+"""Seconds after which a client is watched."""
 
 
 def event(data: object) -> bytes:
@@ -34,9 +36,10 @@ async def watched(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
         receive: of a request whose body has been read.
         work: answers it.
     """
-    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task(loop)
     assert task is not None
-    gone = False
+    gone, watching = False, None
 
     async def watch() -> None:
         nonlocal gone
@@ -45,7 +48,12 @@ async def watched(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
         gone = True
         task.cancel()
 
-    watching = asyncio.create_task(watch())
+    def begin() -> None:
+        nonlocal watching
+        watching = loop.create_task(watch())
+
+    # Most answers are there before it is worth a task to look whether somebody still waits for them.
+    timer = loop.call_later(_SOON, begin)
     try:
         await work
     except asyncio.CancelledError:
@@ -53,7 +61,9 @@ async def watched(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
             raise
         task.uncancel()
     finally:
-        watching.cancel()
+        timer.cancel()
+        if watching is not None:
+            watching.cancel()
 
 
 class EventStream(Response):
@@ -82,12 +92,14 @@ class EventStream(Response):
         self._plain = media_type != "text/event-stream"
         self._started = False
         self._spoke = False
+        self._beating: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await watched(receive, self._sent(send))
 
     async def _sent(self, send: Send) -> None:
-        beating = asyncio.create_task(self._beat(send))
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._first, self._look, loop, send)
         try:
             async with aclosing(self._events):
                 async for data in self._events:
@@ -113,7 +125,9 @@ class EventStream(Response):
             log.exception("Stream failed")
             await self._tell(send, Broken("The answer broke off inside the server."))
         finally:
-            beating.cancel()
+            self._timer.cancel()
+            if self._beating is not None:
+                self._beating.cancel()
         if not self._started:
             raise Failed("The answer ended before it began. Expected chunks.")
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -132,13 +146,16 @@ class EventStream(Response):
         await self._tell(send, error)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    def _look(self, loop: asyncio.AbstractEventLoop, send: Send) -> None:
+        """Has it said that it is still there, where nothing was said for a while."""
+        if self._plain:
+            return
+        if not self._spoke:
+            self._beating = loop.create_task(self._beat(send))
+        self._spoke = False
+        self._timer = loop.call_later(self._every, self._look, loop, send)
+
     async def _beat(self, send: Send) -> None:
-        """Says that it is still there, whenever nothing was said for a while."""
-        await asyncio.sleep(self._first)
-        while not self._plain:
-            if not self._spoke:
-                if not self._started:
-                    await self._start(send)
-                await send({"type": "http.response.body", "body": ALIVE, "more_body": True})
-            self._spoke = False
-            await asyncio.sleep(self._every)
+        if not self._started:
+            await self._start(send)
+        await send({"type": "http.response.body", "body": ALIVE, "more_body": True})

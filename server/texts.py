@@ -22,23 +22,35 @@ _BYTES = re.compile(r"(?P<head>data:[^,]{0,100};base64,)?[A-Za-z0-9+/=\r\n]*")
 
 def texts(value: object) -> list[str]:
     """Every string in a JSON value, names of fields too. Base64 is left out only where a message carries bytes."""
-    match value:
-        case str():
-            return [value]
-        case list():
-            return [text for item in cast("list[object]", value) for text in texts(item)]
-        case dict():
-            return [text for name, item in cast("dict[str, object]", value).items() for text in _field(name, item)]
-        case _:
-            return []
+    found: list[str] = []
+    _gather(value, found)
+    return found
 
 
-def _field(name: str, value: object) -> list[str]:
+def _gather(value: object, found: list[str]) -> None:
+    if isinstance(value, str):
+        found.append(value)
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            _gather(item, found)
+    elif isinstance(value, dict):
+        for name, item in cast("dict[str, object]", value).items():
+            found.append(name)
+            if isinstance(item, str) and name not in _ADDRESSES:
+                found.append(item)
+            elif isinstance(item, (dict, list)) or name in _ADDRESSES:
+                _gather_field(name, cast("object", item), found)
+
+
+def _gather_field(name: str, value: object, found: list[str]) -> None:
     if name in _PLACES and isinstance(value, dict):
         inside, place = dict(cast("dict[str, object]", value)), _PLACES[name]
-        held = inside.pop(place, None)
-        return [name, place, *_without_bytes(held, name), *texts(inside)]
-    return [name, *(_without_bytes(value, name) if name in _ADDRESSES else texts(value))]
+        found += [place, *_without_bytes(inside.pop(place, None), name)]
+        _gather(inside, found)
+    elif name in _ADDRESSES:
+        found += _without_bytes(value, name)
+    else:
+        _gather(value, found)
 
 
 def _without_bytes(value: object, name: str) -> list[str]:

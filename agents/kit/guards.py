@@ -24,7 +24,7 @@ _MARKS = (
     *("pt-", "sk-", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox"),
     *("eyJ", "-----BEGIN "),
 )
-"""One of them stands in every secret; looking for them first takes a tenth of the time."""
+"""One of them stands in every secret."""
 
 
 def _beginning(word: str, rest: str) -> str:
@@ -77,10 +77,10 @@ class SecretGuard:
         return len(text) - found.start() if found else 0
 
     def _look(self, act: Act, text: str, where: str) -> None:
-        for mark in _MARKS:
-            if mark in text:
-                break
-        else:
+        # Most texts have none of these; looking for them first takes a tenth of the time.
+        if not ("-" in text or "_" in text or "AKIA" in text or "ASIA" in text or "eyJ" in text):
+            return
+        if not any(mark in text for mark in _MARKS):
             return
         found = _PATTERN.search(text)
         if found and found.lastgroup:

@@ -59,6 +59,11 @@ class Pool:
         self._turn = 0
         self._headers = {"Authorization": f"Bearer {config.key.get_secret_value()}"} if config.key else {}
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that requests run on."""
+        return self._transport.loop
+
     def open(
         self,
         path: str,
@@ -118,7 +123,7 @@ class Pool:
 
     async def send(self, path: str, body: bytes, headers: Mapping[str, str], *, stream: bool, until: float) -> "Begun":
         """The beginning of an answer, from whichever engine gives one; its `outstanding` counts it from here on."""
-        loop, sent = asyncio.get_running_loop(), {**self._headers, **headers}
+        loop, sent = self._transport.loop, {**self._headers, **headers}
         tried: set[Replica] = set()
         broken: set[Replica] = set()
         fault: PartiturError | None = None
@@ -149,7 +154,7 @@ class Pool:
         """
         import aiohttp
 
-        loop, limits, breaker = asyncio.get_running_loop(), self.config.limits, replica.breaker
+        loop, limits, breaker = self._transport.loop, self.config.limits, replica.breaker
         replica.outstanding += 1
         trial = breaker.begun()
         response: aiohttp.ClientResponse | None = None
@@ -194,7 +199,7 @@ class Pool:
 
     async def _pause(self, attempt: int, fault: PartiturError, tried: "set[Replica]", until: float) -> None:
         """Waits before a further try: not where another engine is free, else with jitter, and as long as asked for."""
-        now = asyncio.get_running_loop().time()
+        now = self._transport.loop.time()
         if self.choose(tried, now) is not None:
             return
         tried.clear()
@@ -256,7 +261,7 @@ class Opening:
                 self._pool = self._pool.fallback
 
     async def _begin(self) -> Reply:
-        pool, loop = self._pool, asyncio.get_running_loop()
+        pool, loop = self._pool, self._pool.loop
         await pool.slots.take(self._priority)
         self._began = loop.time()
         until = self._began + pool.config.limits.total
@@ -268,7 +273,7 @@ class Opening:
             raise
         self._replica = begun.replica
         silence = pool.config.limits.silence
-        self._reply = Reply(begun.response, model=pool.id, silence=silence, until=until, head=begun.head)
+        self._reply = Reply(begun.response, model=pool.id, silence=silence, until=until, head=begun.head, loop=loop)
         return self._reply
 
     async def __aexit__(
@@ -276,7 +281,7 @@ class Opening:
     ) -> None:
         assert self._replica is not None and self._reply is not None
         self._reply.close()
-        now = asyncio.get_running_loop().time()
+        now = self._pool.loop.time()
         if self._reply.broke:
             self._replica.breaker.failed(now)
         elif self._reply.whole or error is None:

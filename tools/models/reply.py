@@ -35,9 +35,10 @@ class Reply:
         model: str,
         silence: float,
         until: float,
+        loop: asyncio.AbstractEventLoop,
         head: bytes | None = None,
     ) -> None:
-        self._response = response
+        self._response, self._loop = response, loop
         self._silence, self._until, self._head = silence, until, head
         self._clock: _Clock | None = None
         self.model = model
@@ -59,6 +60,13 @@ class Reply:
             TimedOut: it took too long.
             Unavailable: it broke off.
         """
+        content = self._response.content
+        if self._head is None and content.is_eof() and content.exception() is None:
+            answer = content.read_nowait()  # all of it is there: no clock is needed
+            if len(answer) > at_most:
+                raise self._too_long(at_most)
+            self.whole = True
+            return answer
         length = self._response.content_length
         if length is not None and length > at_most:
             raise self._too_long(at_most)
@@ -106,8 +114,7 @@ class Reply:
             return part
         clock = self._clock
         if clock is None:
-            loop = asyncio.get_running_loop()
-            clock = self._clock = _Clock(self._response.content, loop, until=self._until, silence=silence)
+            clock = self._clock = _Clock(self._response.content, self._loop, until=self._until, silence=silence)
         try:
             clock.reading()
             part = await self._response.content.readany()

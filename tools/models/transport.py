@@ -1,5 +1,6 @@
 """The one HTTP client of the installation, for every engine: aiohttp, opened at its first use."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ class Transport:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._limits: dict[float, aiohttp.ClientTimeout] = {}
 
     async def post(
@@ -57,6 +59,13 @@ class Transport:
         limits = aiohttp.ClientTimeout(total=seconds)
         async with self._opened().get(url, headers=headers, timeout=limits, allow_redirects=False) as response:
             return response.status, await beginning(response, at_most)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it is used in, and no other."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
 
     async def close(self) -> None:
         session, self._session = self._session, None
