@@ -4,7 +4,7 @@ import asyncio
 import importlib
 import logging
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -23,11 +23,11 @@ from server.errors import http_error
 from server.health import Health
 from server.house import House, open_house
 from server.identity import Door, Verifier
-from server.inside import Inside
 from server.keys import KeyStore, KeyVerifier
 from server.mcp_door import PATH, McpDoor
 from server.openai_api import CHAT, OpenAIApi
 from server.openai_engines import OtherEngines
+from server.openai_files import FilesApi
 from server.openai_raw import RawModels
 from server.openai_voice import VoiceApi
 from server.openapi import OpenApi
@@ -35,7 +35,6 @@ from server.responses import ResponsesApi
 from server.rest_api import RestApi
 from server.serving import Stopping, address, listening, run, served
 from server.settings import Settings
-from server.stored import Stored
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -49,13 +48,16 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs"})
 log = logging.getLogger(__name__)
 
 
-def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = None) -> Starlette:
+def create_app(
+    house: House, verify: Verifier, *, stopping: Stopping | None = None, loaded: Callable[[], None] = lambda: None
+) -> Starlette:
     """The app over an open house.
 
     Args:
         house: what it serves.
         verify: makes callers of bearer tokens; the same one for every interface.
         stopping: set when the server shuts down, so that requests which are cut off are told so.
+        loaded: called when everything that is dear has been loaded.
     """
     settings, state = house.settings, stopping or Stopping()
     health = Health(house)
@@ -74,17 +76,16 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
     raw = RawModels(house.hub, house.runtime.engines, house.runtime.gate)
     others, voice = OtherEngines(house.hub, house.models, house.runtime.gate), VoiceApi(house)
     api, rest = OpenAIApi(house, raw), RestApi(house)
-    stored = Stored(house, raw, Inside(lambda: app.router))
+    files = FilesApi(house)
     responses = ResponsesApi(house, raw, lambda: {*raw.engines.all, *filter(raw.pool, raw.hub.pools)})
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         enough = asyncio.Event()
-        opened = asyncio.create_task(_open(house, mcp, health, enough))
+        opened = asyncio.create_task(_open(house, mcp, health, enough, loaded))
         watching = asyncio.create_task(_watch(house, health))
         try:
-            async with stored.going_on(health.loaded):
-                yield
+            yield
         finally:
             watching.cancel()
             enough.set()
@@ -97,7 +98,7 @@ def create_app(house: House, verify: Verifier, *, stopping: Stopping | None = No
             *api.routes(),
             *others.routes(),
             *voice.routes(),
-            *stored.routes(),
+            *files.routes(),
             *responses.routes(),
             *rest.routes(),
             Route("/openapi.json", OpenApi(house.catalog).document, methods=["GET"]),
@@ -144,7 +145,7 @@ class _App(Starlette):
         return door.cls(inside, *door.args, **door.kwargs)
 
 
-async def _open(house: House, mcp: McpDoor, health: Health, enough: asyncio.Event) -> None:
+async def _open(house: House, mcp: McpDoor, health: Health, enough: asyncio.Event, loaded: Callable[[], None]) -> None:
     """Loads what is dear while the first requests are already answered; closes it in the same task."""
     async with AsyncExitStack() as closing:
         for what, opening in (("The MCP interface", mcp.open(closing)), ("A part", asyncio.to_thread(_warm, house))):
@@ -153,6 +154,7 @@ async def _open(house: House, mcp: McpDoor, health: Health, enough: asyncio.Even
             except Exception:  # it serves what it can, and readyz says what it cannot
                 log.exception("%s did not start", what)
                 health.faults.append(f"{what} did not start; the log has the reason.")
+        loaded()
         health.loaded.set()
         await enough.wait()
 
@@ -180,22 +182,26 @@ async def _refused(request: Request, error: Exception) -> Response:
     return http_error(error if isinstance(error, HTTPException) else HTTPException(500))
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, *, loaded: Callable[[], None] = lambda: None) -> None:
     """Serves until it is told to stop (Ctrl-C, SIGTERM).
+
+    Args:
+        settings: of the installation.
+        loaded: called when everything that is dear has been loaded.
 
     Raises:
         SetupError: the settings, a use case or the key file is wrong, or the address is taken.
     """
-    run(_serve(settings))
+    run(_serve(settings, loaded))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, loaded: Callable[[], None]) -> None:
     with listening(settings.host, settings.port) as socket:
         async with open_house(settings) as house:
             keys, stopping = KeyStore(settings.home), Stopping()
             if not settings.api_key:
                 _show_key(keys.first())
-            app = create_app(house, KeyVerifier(keys, settings.api_key), stopping=stopping)
+            app = create_app(house, KeyVerifier(keys, settings.api_key), stopping=stopping, loaded=loaded)
             await served(app, socket, stopping, lambda: _greet(house, address(settings.host, socket)))
 
 

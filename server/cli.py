@@ -111,10 +111,13 @@ def list_(given: Globals, shape: str) -> None:
 @click.pass_obj
 def serve(given: Globals, host: str | None, port: int | None) -> None:
     """Serve every use case over HTTP, as OpenAI models and as MCP tools."""
-    settings = given.settings(serves=True, host=host, port=port)
-    from server.app import serve
+    from server.loading import loading
 
-    serve(settings)
+    with loading() as loaded:
+        settings = given.settings(serves=True, host=host, port=port)
+        from server.app import serve
+
+        serve(settings, loaded=loaded)
 
 
 @partitur.command()
