@@ -1,0 +1,84 @@
+"""Tests of responses over the whole app and a real HTTP engine: whole, streamed, with tools, in the background."""
+
+import json
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_engine import FakeEngine, serve_fake_engine
+from openai.types.responses import Response
+from test_responses_stream import OFFICIAL
+from web_house import Web, web
+
+pytestmark = pytest.mark.anyio
+
+SAID = "Guten Tag. Ich bin ein Modell."
+
+
+@pytest.fixture(scope="module")
+def engine() -> Generator[FakeEngine]:
+    with serve_fake_engine() as fake:
+        yield fake
+
+
+@pytest.fixture(scope="module")
+async def site(engine: FakeEngine, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Web]:
+    home = tmp_path_factory.mktemp("home")
+    async with web(home, model_url=engine.url, model_name="town-model") as opened:
+        await opened.app.state.health.loaded.wait()
+        yield opened
+
+
+async def asked(site: Web, **body: Any) -> Response:
+    answer = await site.client.post("/v1/responses", json={"model": "town-model", "input": "Hallo", **body})
+    assert answer.status_code == 200, answer.text
+    return Response.model_validate(answer.json(), strict=True)
+
+
+async def streamed(site: Web, **body: Any) -> list[dict[str, Any]]:
+    answer = await site.client.post(
+        "/v1/responses", json={"model": "town-model", "input": "Hallo", "stream": True, **body}
+    )
+    events = [json.loads(frame.split("\ndata: ")[1]) for frame in answer.text.split("\n\n")[:-1]]
+    for event in events:
+        OFFICIAL.validate_python(event, strict=True)
+    return events
+
+
+async def test_an_engine_answers_whole_and_streamed(site: Web, engine: FakeEngine) -> None:
+    engine.bodies.clear()
+    whole, events = await asked(site), await streamed(site)
+    assert whole.output_text == SAID
+    last = events[-1]["response"]
+    assert last["output"][0]["content"][0]["text"] == SAID
+    assert whole.usage is not None
+    assert whole.usage.total_tokens == last["usage"]["total_tokens"] == 15
+    assert [body.get("stream") for body in engine.bodies] == [None, True]
+
+
+async def test_an_engine_uses_our_tools(site: Web) -> None:
+    tools = [{"type": "mcp", "server_label": "knowledge", "allowed_tools": ["search"], "require_approval": "never"}]
+    whole = (await asked(site, tools=tools)).model_dump()
+    for response in (whole, (await streamed(site, tools=tools))[-1]["response"]):
+        assert [item["type"] for item in response["output"]] == ["mcp_list_tools", "mcp_call", "message"]
+        assert response["output"][1]["arguments"] == '{"query": "Hund"}'
+
+
+async def test_an_engine_fills_a_schema(site: Web, engine: FakeEngine) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    text = {"format": {"type": "json_schema", "name": "a", "schema": schema, "strict": True}}
+    engine.output = {"a": 1}
+    assert (await asked(site, text=text)).output_text == '{"a": 1}'
+    engine.output = {"a": "one"}
+    refused = await site.client.post("/v1/responses", json={"model": "town-model", "input": "Hallo", "text": text})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (502, "failed")
+
+
+async def test_the_engine_in_the_house_answers_too(tmp_path: Path) -> None:
+    async with web(tmp_path) as site:
+        await site.app.state.health.loaded.wait()
+        body: dict[str, Any] = {"model": "extractive", "input": "Die Stadt hat ein neues Bad. Es öffnet am Montag."}
+        whole = (await asked(site, **body)).output_text
+        (message,) = (await streamed(site, **body))[-1]["response"]["output"]
+        assert message["content"][0]["text"] == whole != ""
