@@ -45,6 +45,10 @@ def main() -> int:
             print(f"$ partitur {' '.join(arguments)}\n{done.stdout}{done.stderr}")
             if done.returncode:
                 return 1
+        opened = "import asyncio, pathlib; from server.state import Database; asyncio.run(Database(pathlib.Path('home')).open())"
+        if subprocess.run([python, "-P", "-c", opened], cwd=at, env=here, check=False).returncode:
+            print("The database cannot be made. Expected the migrations in the wheel.")
+            return 1
         if not (at / "home" / "prompts" / ".git").is_dir():
             print("The first start made no repository of prompts. Expected one under PARTITUR_HOME.")
             return 1

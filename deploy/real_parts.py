@@ -1,4 +1,4 @@
-"""Brings what the tests marked 'real' need from outside: a browser by apt, other people's clients by npm.
+"""Brings what the tests marked 'real' need from outside: a browser and a database by apt, other people's clients by npm.
 
 What is there already is used as it is; a second start costs nothing and needs no network.
 """
@@ -18,7 +18,8 @@ OLDEST_NODE = 18
 
 
 def main() -> int:
-    missing = [package for package, there in (("chromium", browser()), ("nodejs npm", node())) if not there]
+    wanted = (("chromium", browser()), ("nodejs npm", node()), ("postgresql", postgresql()))
+    missing = [package for package, there in wanted if not there]
     if missing:
         apt(" ".join(missing).split())
     if not browser():
@@ -28,6 +29,11 @@ def main() -> int:
         print(
             f"Node.js {OLDEST_NODE} or newer with npm is not there. Expected both on PATH; install them.",
             file=sys.stderr,
+        )
+        return 2
+    if not postgresql():
+        print(
+            "PostgreSQL is not there. Expected its server programs (initdb, postgres); install them.", file=sys.stderr
         )
         return 2
     return clients()
@@ -41,6 +47,11 @@ def browser() -> str | None:
 def node() -> bool:
     version = said("node", "--version").lstrip("v").partition(".")[0]
     return version.isdigit() and int(version) >= OLDEST_NODE and bool(said("npm", "--version"))
+
+
+def postgresql() -> bool:
+    """Whether its server can be started; Debian keeps it out of PATH."""
+    return bool(shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/initdb")))
 
 
 def said(*command: str) -> str:
