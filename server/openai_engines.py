@@ -94,7 +94,7 @@ class OtherEngines:
             )
         body = await request.body()
         async with request.form() as form:
-            pool = self._pool("transcription", {"model": form.get("model"), "file": form.get("file")}, needs="file")
+            pool = self._pool("transcription", dict(form), needs="file")
             act = self._act(request, pool)
             self.gate.before(act, "\n".join([text async for text in _form_texts(form)]))
             if form.get("model") not in (None, pool.name):
@@ -142,7 +142,7 @@ class OtherEngines:
                 async with pool.open(path, body, headers=headers, media_type=media, tenant=act.caller.tenant) as reply:
                     return await reply.read()
             except Declined as error:
-                raise declined(error) from error
+                raise declined(error, pool.id) from error
 
         return await (work() if request is None else while_connected(request, work()))
 
@@ -161,7 +161,7 @@ class OtherEngines:
                         if passing.done or passing.error is not None:
                             break
         except Declined as error:
-            raise declined(error) from error
+            raise declined(error, pool.id) from error
         if not passing.done:
             raise Failed(f"The engine of {pool.id!r} broke off its answer. Expected '[DONE]' at its end.")
         self.gate.after(act, passing.text, spent=spent_of(passing.spent))
@@ -170,7 +170,7 @@ class OtherEngines:
     def _pool(self, kind: Kind, data: Mapping[str, Any], *, needs: str) -> Pool:
         """Who serves a request. Raises as `serving`, and InvalidParameter where it lacks what it is about."""
         pool = serving(kind, data.get("model"), self.hub, self.models)
-        if data.get(needs) in (None, "", []):
+        if needs not in data:
             raise InvalidParameter(f"{needs!r} is missing. Expected what the request is about.", param=needs)
         return pool
 

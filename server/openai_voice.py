@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -31,6 +31,7 @@ __all__ = ["ESPEAK", "VoiceApi"]
 ESPEAK = "espeak-ng"
 """The model id of the voice in this house."""
 _MEDIA = {"mp3": "audio/mpeg", "opus": "audio/ogg", "aac": "audio/aac", "flac": "audio/flac", "wav": "audio/wav"}
+_UNKNOWN = "application/octet-stream"
 _ORDINARY_RATE = 160
 _PART = 65_536
 
@@ -69,14 +70,12 @@ class VoiceApi:
         pool = serving("speech", data.get("model"), self.house.hub, self.house.models)
         if not data.get("input"):
             raise InvalidParameter("'input' is missing. Expected the text to read.", param="input")
-        kind = str(data.get("response_format") or "mp3")
-        media = (
-            "text/event-stream" if data.get("stream_format") == "sse" else _MEDIA.get(kind, "application/octet-stream")
-        )
-        return EventStream(self._sound(request, pool, Json(data, body), caller), media)
+        return _Sound(lambda told: self._sound(request, pool, Json(data, body), caller, told))
 
-    async def _sound(self, request: Request, pool: Pool, body: Json, caller: Caller) -> AsyncGenerator[bytes]:
-        """The bytes of an engine's sound."""
+    async def _sound(
+        self, request: Request, pool: Pool, body: Json, caller: Caller, told: Callable[[str], None]
+    ) -> AsyncGenerator[bytes]:
+        """The bytes of an engine's sound; `told` is given their media type first."""
         gate = self.house.runtime.gate
         act = Act(kind="model", name=pool.id, caller=caller, trace_id=secrets.token_hex(16))
         gate.before(act, "\n".join(texts(body.data)))
@@ -87,10 +86,11 @@ class VoiceApi:
                 ) as reply,
                 aclosing(reply.parts()) as parts,
             ):
+                told(reply.media_type if reply.media_type.startswith(("audio/", "text/event-stream")) else _UNKNOWN)
                 async for part in parts:
                     yield part
         except Declined as error:
-            raise declined(error) from error
+            raise declined(error, pool.id) from error
         gate.after(act, "", spent=Usage(requests=1))  # sound holds no words to judge
 
     async def _spoken(self, request: Request, data: Mapping[str, Any], caller: Caller) -> Response:
@@ -107,6 +107,16 @@ class VoiceApi:
         if asked.stream_format == "audio":
             return Response(sound, media_type=_MEDIA[asked.response_format])
         return EventStream(_told(sound))
+
+
+class _Sound(EventStream):
+    """Sound as it comes, of the media type that its engine says."""
+
+    def __init__(self, sound: Callable[[Callable[[str], None]], AsyncGenerator[bytes]]) -> None:
+        super().__init__(sound(self._tell_type), _UNKNOWN)
+
+    def _tell_type(self, media: str) -> None:
+        self.headers["content-type"] = media
 
 
 async def _told(sound: bytes) -> AsyncGenerator[bytes]:

@@ -54,7 +54,7 @@ async def test_an_engine_that_is_down_is_no_error_of_the_start(site: Web, tmp_pa
         await fresh.app.state.health.loaded.wait()
         answer = await fresh.client.get("/readyz")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-    assert "The engine 'town-model' cannot be reached." in answer.json()["reasons"]
+    assert "No engine of 'town-model' can be reached." in answer.json()["reasons"]
 
 
 async def test_a_prompt_file_that_is_broken_is_told_without_its_name(site: Web, tmp_path: Path) -> None:

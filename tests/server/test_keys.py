@@ -1,5 +1,6 @@
 """Tests of API keys: shown once, kept as hashes, one file for several processes."""
 
+import asyncio
 import json
 import re
 import stat
@@ -50,13 +51,16 @@ def test_keys_made_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
     assert all(store.find(key) for key in made)
 
 
-async def test_a_key_taken_back_elsewhere_stops_working_at_once(tmp_path: Path) -> None:
+async def test_a_key_taken_back_elsewhere_stops_working(tmp_path: Path) -> None:
     here, elsewhere = KeyStore(tmp_path), KeyStore(tmp_path)
     verify, key = KeyVerifier(here), elsewhere.add("guest")
     caller = await verify(key)
     assert elsewhere.remove(caller.subject.removeprefix("key:")).label == "guest"
     with pytest.raises(Unauthenticated):
-        await verify(key)
+        async with asyncio.timeout(30):
+            while True:  # what was found is believed for half a second
+                await verify(key)
+                await asyncio.sleep(0.01)
 
 
 def test_an_unknown_id_cannot_be_taken_back(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ async def client(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Asy
 
 async def test_the_engines_that_are_set_are_listed_with_their_kind(client: httpx.AsyncClient) -> None:
     models = {model["id"]: model["partitur"]["kind"] for model in (await client.get("/v1/models")).json()["data"]}
-    others = {name: kind for name, kind in models.items() if kind not in ("use_case", "engine")}
+    others = {name: kind for name, kind in models.items() if kind not in ("use_case", "chat")}
     assert others == {"bge-m3": "embedding", "transcription": "transcription", "voxtral": "speech"}
 
 
@@ -144,7 +144,7 @@ async def test_a_request_without_a_model_means_the_one_that_is_set(client: httpx
 async def test_what_the_engine_refuses_as_the_callers_fault_is_told_as_such(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/embeddings", json={"input": "refuse"})
     assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_parameter")
-    assert response.json()["error"]["message"] == "The engine 'bge-m3' refused the request: 'input' must be a text"
+    assert response.json()["error"]["message"] == "The engine of 'bge-m3' refused the request: 'input' must be a text"
 
 
 @pytest.mark.parametrize(("input", "seen"), [("break", (503, "unavailable")), ("forbid", (502, "failed"))])
@@ -165,7 +165,7 @@ async def test_an_engine_that_is_down_is_told_without_its_address_and_logged_wit
         response = await down.client.post("/v1/embeddings", json={"input": "Guten Tag"})
     assert (response.status_code, response.json()["error"]["code"]) == (503, "unavailable")
     assert "127.0.0.1" not in response.text
-    assert "http://127.0.0.1:9/v1 cannot be reached" in caplog.text
+    assert "The engine http://127.0.0.1:9/v1 of 'embedding' cannot be reached" in caplog.text
 
 
 @pytest.mark.parametrize("where", ["prompt", "language", "a_field"])

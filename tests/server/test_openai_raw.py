@@ -5,14 +5,17 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from fake_engine import USAGE, FakeEngine, serve_fake_engine
+from fault_answers import Answer, cut, malformed, no_json, prose, refuse
+from fault_engine import FaultEngine, serve_faults
+from pydantic import SecretStr
 from web_house import Web, asking, events, web
 
-from agents.kit import Act, Gate
+from agents.kit import Act, Gate, SecretGuard
 from server.openai_filter import StreamFilter
 from tools.base import Caller, Refused
+from tools.models import Limits, ModelConfig
 
 pytestmark = pytest.mark.anyio
 
@@ -33,12 +36,22 @@ async def site(engine: FakeEngine, tmp_path_factory: pytest.TempPathFactory) -> 
         yield opened
 
 
+@pytest.fixture
+async def faulty(tmp_path: Path) -> AsyncGenerator[tuple[Web, FaultEngine]]:
+    """A house over an engine that fails by script, and is asked once."""
+    with serve_faults() as engine:
+        model = ModelConfig(engines=(engine.url,), key=SecretStr("engine-key"), limits=Limits(retries=0))
+        async with web(tmp_path, models={"town-model": model}) as opened:
+            yield opened, engine
+
+
 async def test_a_request_arrives_as_it_was_sent(site: Web, engine: FakeEngine) -> None:
     engine.bodies.clear()
     body = {"model": "town-model", "messages": asking("Hallo"), "temperature": 0.2, "top_k": 3, "an_unknown_one": [1]}
     answer = await site.client.post("/v1/chat/completions", json=body)
     assert answer.status_code == 200
-    assert engine.bodies == [body]
+    salt = engine.bodies[0].pop("cache_salt")
+    assert (engine.bodies, len(salt)) == ([body], 32)
     assert answer.json()["choices"][0]["message"]["content"] == "Guten Tag. Ich bin ein Modell."
     assert answer.json()["usage"] == USAGE
 
@@ -133,38 +146,63 @@ async def test_a_file_is_passed_on_and_not_read_as_text(site: Web, engine: FakeE
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
-    ("status", "said", "seen"),
+    ("answer", "seen"),
     [
-        (400, {"error": {"message": "max_tokens is too large"}}, (400, "invalid_parameter")),
-        (401, {"error": {"message": "wrong key engine-key"}}, (502, "failed")),
-        (404, {"error": {"message": "no such model"}}, (502, "failed")),
-        (429, {"error": {"message": "slow down"}}, (503, "unavailable")),
-        (500, "a traceback", (503, "unavailable")),
-        (200, "no JSON", (502, "failed")),
+        (refuse(400, message="max_tokens is too large"), (400, "invalid_parameter")),
+        (refuse(400, message="This model's maximum context length is 2048 tokens."), (400, "context_length_exceeded")),
+        (refuse(401, message="wrong key engine-key"), (502, "failed")),
+        (refuse(404, message="no such model"), (502, "failed")),
+        (refuse(429, message="slow down", retry_after=7), (429, "rate_limit_exceeded")),
+        (refuse(503, message="a traceback", retry_after=7), (503, "unavailable")),
+        (no_json(), (502, "failed")),
+        (malformed(0), (502, "failed")),
     ],
 )
 async def test_a_fault_of_the_engine_is_not_the_callers(
-    site: Web, monkeypatch: pytest.MonkeyPatch, status: int, said: Any, seen: tuple[int, str], stream: bool
+    faulty: tuple[Web, FaultEngine], answer: Answer, seen: tuple[int, str], stream: bool
 ) -> None:
-    if stream and status == 200:
-        said = "data: {nonsense\n\n"
-    content = said if isinstance(said, str) else json.dumps(said)
-    answers = httpx2.MockTransport(lambda request: httpx2.Response(status, content=content))
-    raw = _raw(site)
-    monkeypatch.setattr(raw, "_http", httpx2.AsyncClient(transport=answers))
-    answer = await site.chat(model="town-model", messages=asking("Hallo"), stream=stream)
-    assert (answer.status_code, answer.json()["error"]["code"]) == seen
-    assert "engine-key" not in answer.text
-    assert "traceback" not in answer.text
+    site, engine = faulty
+    engine.otherwise(answer)
+    told = await site.chat(model="town-model", messages=asking("Hallo"), stream=stream)
+    if stream and told.status_code == 200:  # it broke after its beginning
+        assert "[DONE]" not in told.text
+        assert events(told)[-1]["error"]["code"] == "failed"
+        return
+    assert (told.status_code, told.json()["error"]["code"]) == seen
+    assert "engine-key" not in told.text
+    assert "traceback" not in told.text
+    if seen[0] in (429, 503):
+        assert told.headers["retry-after"] == "7"
 
 
-async def test_a_stream_without_its_end_is_an_error(site: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    chunk = {"choices": [{"index": 0, "delta": {"content": "Guten Tag. "}, "finish_reason": None}]}
-    answers = httpx2.MockTransport(lambda request: httpx2.Response(200, content=f"data: {json.dumps(chunk)}\n\n"))
-    monkeypatch.setattr(_raw(site), "_http", httpx2.AsyncClient(transport=answers))
-    first, last = events(await site.chat(model="town-model", messages=asking("Hallo"), stream=True))
-    assert first["choices"][0]["delta"]["content"] == "Guten Tag. "
-    assert last["error"]["code"] == "failed"
+async def test_a_stream_without_its_end_is_an_error(faulty: tuple[Web, FaultEngine]) -> None:
+    site, engine = faulty
+    engine.otherwise(cut(after=3))
+    answer = events(await site.chat(model="town-model", messages=asking("Hallo"), stream=True))
+    assert text_of(answer[:-1])
+    assert answer[-1]["error"]["code"] == "unavailable"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_engine_that_ignores_a_schema_is_caught(faulty: tuple[Web, FaultEngine], stream: bool) -> None:
+    site, engine = faulty
+    engine.otherwise(prose("Gern! Hier ist das Gewünschte."))
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    form = {"type": "json_schema", "json_schema": {"name": "person", "schema": schema}}
+    told = await site.chat(model="town-model", messages=asking("Hallo"), stream=stream, response_format=form)
+    error = events(told)[-1]["error"] if stream else told.json()["error"]
+    assert (error["code"], "schema it was given" in error["message"]) == ("failed", True)
+    assert "[DONE]" not in told.text
+
+
+async def test_a_schema_that_is_none_is_refused_before_the_engine_is_asked(faulty: tuple[Web, FaultEngine]) -> None:
+    site, engine = faulty
+    before = len(engine.requests)
+    form = {"type": "json_schema", "json_schema": {"name": "person", "schema": {"type": "no such type"}}}
+    told = await site.chat(model="town-model", messages=asking("Hallo"), response_format=form)
+    assert told.status_code == 400
+    assert told.json()["error"]["param"] == "response_format.json_schema.schema"
+    assert len(engine.requests) == before
 
 
 async def test_an_engine_that_is_down_is_told_as_such(site: Web, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -176,18 +214,6 @@ async def test_an_engine_that_is_down_is_told_as_such(site: Web, tmp_path_factor
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
 
 
-class NoSecrets:
-    """A guard that knows one secret."""
-
-    def before(self, act: Act, text: str) -> None: ...
-
-    def piece(self, act: Act, text: str) -> None:
-        if SECRET in text:
-            raise Refused("A secret.")
-
-    def after(self, act: Act, text: str) -> None: ...
-
-
 async def test_an_endpoint_without_a_name_is_passed_through_under_the_id_it_is_listed_with(
     engine: FakeEngine, tmp_path: Path
 ) -> None:
@@ -195,39 +221,63 @@ async def test_an_endpoint_without_a_name_is_passed_through_under_the_id_it_is_l
     async with web(tmp_path, model_url=engine.url) as unnamed:
         body = {"model": unnamed.house.engine.id, "messages": asking("Hallo"), "an_unknown_one": 1}
         assert (await unnamed.client.post("/v1/chat/completions", json=body)).status_code == 200
-    assert engine.bodies == [body]
+    assert [{**sent, **body} for sent in engine.bodies] == engine.bodies
+
+
+def filter(usage: bool = False) -> StreamFilter:
+    act = Act(kind="model", name="m", caller=Caller(subject="anna"), trace_id="0" * 32)
+    return StreamFilter(Gate([SecretGuard()]), act, model="m", usage=usage)
+
+
+def chunk(index: int = 0, finish: str | None = None, **delta: str) -> bytes:
+    data = {"model": "m", "choices": [{"index": index, "delta": delta, "finish_reason": finish}]}
+    return b"data: " + json.dumps(data).encode() + b"\n\n"
+
+
+def sent(data: bytes) -> list[Any]:
+    return [json.loads(one[6:]) for one in data.split(b"\n\n") if one]
 
 
 def test_a_secret_does_not_leave_in_halves() -> None:
-    passing = StreamFilter(
-        Gate([NoSecrets()]), Act(kind="model", name="m", caller=Caller(subject="anna"), trace_id="0" * 32)
-    )
-    sent: list[str] = []
+    passing, out = filter(), b""
     with pytest.raises(Refused):
         for piece in ("Es ist ", SECRET[:9], SECRET[9:], " ja"):
-            chunk = {"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}
-            sent += [text_of([passed]) for passed in passing.chunk(chunk)]
-    assert "".join(sent) == "Es ist "
+            out += passing.take(chunk(content=piece))
+    assert text_of(sent(out)) == "Es ist "
+
+
+def test_what_need_not_wait_leaves_as_the_bytes_it_came_in() -> None:
+    first, second = chunk(content="Guten"), chunk(content=" Tag") + b"data: [DONE]\n\n"
+    passing = filter()
+    assert passing.take(first[:9]) == b""
+    assert passing.take(first[9:] + second) == first + second.removesuffix(b"data: [DONE]\n\n")
+    assert passing.done
 
 
 def test_each_choice_and_each_call_is_a_text_of_its_own() -> None:
-    passing = StreamFilter(Gate([]), Act(kind="model", name="m", caller=Caller(subject="anna"), trace_id="0" * 32))
-    chunks = [
-        {"choices": [{"index": i, "delta": {"content": text}, "finish_reason": None}]}
-        for text in ("eins zw", "ei drei")
-        for i in (0, 1)
-    ] + [{"choices": [{"index": i, "delta": {}, "finish_reason": "stop"}]} for i in (0, 1)]
-    sent = [passed for chunk in chunks for passed in passing.chunk(chunk)]
+    passing = filter()
+    out = b"".join(
+        [passing.take(chunk(index, content=text)) for text in ("eins sk-", "2 drei") for index in (0, 1)]
+        + [passing.take(chunk(index, "stop")) for index in (0, 1)]
+    )
     for index in (0, 1):
-        assert text_of([c for c in sent if c["choices"][0]["index"] == index]) == "eins zwei drei"
-    assert sent[-1]["choices"][0]["finish_reason"] == "stop"
+        assert text_of([c for c in sent(out) if c["choices"][0]["index"] == index]) == "eins sk-2 drei"
+    assert sent(out)[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+def test_the_usage_is_kept_and_sent_on_where_it_was_asked_for() -> None:
+    told = b'data: {"model":"m","choices":[],"usage":{"prompt_tokens":3}}\n\n'
+    for asked in (True, False):
+        passing = filter(asked)
+        assert passing.take(told) == (told if asked else b"")
+        assert passing.spent == {"prompt_tokens": 3}
+
+
+def test_lines_may_end_as_on_other_systems_and_comments_are_passed_over() -> None:
+    passing = filter()
+    data = b": alive\r\n\r\n" + chunk(content="Ja").replace(b"\n\n", b"\r\n\r\n")
+    assert passing.take(data) == chunk(content="Ja")
 
 
 def text_of(chunks: list[Any]) -> str:
     return "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
-
-
-def _raw(site: Web) -> Any:
-    """The pass-through behind the chat route."""
-    (route,) = [route for route in site.app.routes if getattr(route, "path", "") == "/v1/chat/completions"]
-    return route.endpoint.__self__.raw  # pyright: ignore[reportAttributeAccessIssue]  # a route's endpoint is a method here

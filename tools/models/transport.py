@@ -1,6 +1,7 @@
 """The one HTTP client of the installation, for every engine: aiohttp, opened at its first use."""
 
 import asyncio
+import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Transport", "beginning"]
 
+_LARGE = 1_000_000
+"""Bytes of a body that is sent in pieces."""
 _KEEP_ALIVE_S = 4.0
 """vLLM's server closes an idle connection after 5 s; ours goes first, so that no request meets a closing one."""
 _AHEAD_BYTES = 65_536
@@ -40,12 +43,12 @@ class Transport:
             limits = self._limits[connect] = aiohttp.ClientTimeout(total=None, connect=connect)
         session = self._opened()
         try:
-            return await session.post(url, data=body, headers=headers, timeout=limits, allow_redirects=False)
+            return await session.post(url, data=_sent(body), headers=headers, timeout=limits, allow_redirects=False)
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError):
             # Most likely it met an idle connection that the engine was just closing, which is no fault of the engine.
-            return await session.post(url, data=body, headers=headers, timeout=limits, allow_redirects=False)
+            return await session.post(url, data=_sent(body), headers=headers, timeout=limits, allow_redirects=False)
 
     async def get(self, url: str, *, headers: Mapping[str, str], seconds: float, at_most: int) -> tuple[int, bytes]:
         """Status and body of an answer, of which no more than `at_most` bytes are read.
@@ -95,3 +98,8 @@ async def beginning(response: "aiohttp.ClientResponse", at_most: int) -> bytes:
     while len(data) < at_most and (part := await response.content.readany()):
         data += part
     return data[:at_most]
+
+
+def _sent(body: bytes) -> "bytes | io.BytesIO":
+    """A body as aiohttp wants it: a large one in pieces, so that others are served between them."""
+    return body if len(body) <= _LARGE else io.BytesIO(body)
