@@ -23,11 +23,11 @@ from server.errors import http_error
 from server.health import Health
 from server.house import House, open_house
 from server.identity import Door, Verifier
+from server.inside import Inside
 from server.keys import KeyStore, KeyVerifier
 from server.mcp_door import PATH, McpDoor
 from server.openai_api import CHAT, OpenAIApi
 from server.openai_engines import OtherEngines
-from server.openai_files import FilesApi
 from server.openai_raw import RawModels
 from server.openai_voice import VoiceApi
 from server.openapi import OpenApi
@@ -35,6 +35,7 @@ from server.responses import ResponsesApi
 from server.rest_api import RestApi
 from server.serving import Stopping, address, listening, run, served
 from server.settings import Settings
+from server.stored import Stored
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -76,7 +77,7 @@ def create_app(
     raw = RawModels(house.hub, house.runtime.engines, house.runtime.gate)
     others, voice = OtherEngines(house.hub, house.models, house.runtime.gate), VoiceApi(house)
     api, rest = OpenAIApi(house, raw), RestApi(house)
-    files = FilesApi(house)
+    stored = Stored(house, raw, Inside(lambda: app.router))
     responses = ResponsesApi(house, raw, lambda: {*raw.engines.all, *filter(raw.pool, raw.hub.pools)})
 
     @asynccontextmanager
@@ -85,7 +86,8 @@ def create_app(
         opened = asyncio.create_task(_open(house, mcp, health, enough, loaded))
         watching = asyncio.create_task(_watch(house, health))
         try:
-            yield
+            async with stored.going_on(health.loaded):
+                yield
         finally:
             watching.cancel()
             enough.set()
@@ -98,7 +100,7 @@ def create_app(
             *api.routes(),
             *others.routes(),
             *voice.routes(),
-            *files.routes(),
+            *stored.routes(),
             *responses.routes(),
             *rest.routes(),
             Route("/openapi.json", OpenApi(house.catalog).document, methods=["GET"]),
