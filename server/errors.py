@@ -32,8 +32,6 @@ _KINDS = {
     429: "rate_limit_error",
 }
 """What OpenAI's clients call an error of that status; above 499 it is a `server_error`."""
-_UNREAD = (408, 413)
-"""Statuses after which a connection cannot serve on: the rest of a body may still come."""
 _CODES = {"unauthenticated": "invalid_api_key"}
 
 
@@ -111,8 +109,8 @@ def http_error(error: PartiturError | HTTPException, *, headers: Mapping[str, st
         error = _of_http(error)
     if error.status == 401:
         sent.setdefault("WWW-Authenticate", "Bearer")
-    if error.status in _UNREAD:
-        sent.setdefault("Connection", "close")
+    if isinstance(error, TooSlow):
+        sent.setdefault("Connection", "close")  # the rest of its body may come at any time, or never
     if isinstance(error, Overloaded | Unavailable) and error.retry_after is not None:
         sent.setdefault("Retry-After", str(max(1, math.ceil(error.retry_after))))
     return JSONResponse(openai_error(error), status_code=error.status, headers=sent)
