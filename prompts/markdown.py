@@ -78,13 +78,13 @@ def _front_matter(text: str, path: str) -> FrontMatter:
 
     try:
         node = _node(text)
-        for event in _aliases(text):
+        for event in _aliases(text) if "*" in text else ():
             raise _error(
                 path, event.start_mark.line + 2, "the front matter has an alias '*'. Expected each value in full"
             )
         for line, key in _repeated(node):
             raise _error(path, line + 2, f"the key {key!r} stands twice. Expected it once")
-        values = yaml.safe_load(text)
+        values = cast("object", None if node is None else yaml.SafeLoader("").construct_document(node))
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         line = 1 if mark is None else mark.line + 2
