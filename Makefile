@@ -32,13 +32,19 @@ serve: ## OpenAI and MCP interfaces on http://127.0.0.1:8642
 test: ## The tests; needs the package index alone
 	@# Machines that are shared can be many times slower than a desk: 'make check' keeps to the 5 s a test.
 	$(SET_UP) dev
-	@$(BIN)/python -m pytest -q tests -m "not real" --timeout 120
+	@$(BIN)/python -m pytest -q tests -m "not real and not vllm" --timeout 120
 
 .PHONY: test-real
 test-real: ## The tests on real parts from outside; installs them by apt and npm
 	$(SET_UP) dev
 	@"$(BIN)/python" deploy/real_parts.py
 	@$(BIN)/python -m pytest -q tests -m real
+
+.PHONY: test-vllm
+test-vllm: ## The tests on a real vLLM; installs it and makes tiny models for it
+	$(SET_UP) dev
+	@"$(BIN)/python" deploy/vllm_engine.py
+	@$(BIN)/python -m pytest -q tests/real -m vllm --capture=sys --timeout 300
 
 .PHONY: check
 check: ## Before a commit: format, lint, types, floors, tests
@@ -47,7 +53,7 @@ check: ## Before a commit: format, lint, types, floors, tests
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/basedpyright --warnings
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest -q tests -m "not real"
+	@$(BIN)/python -m pytest -q tests -m "not real and not vllm"
 
 .PHONY: format
 format: ## Formats the code and mends what can be mended

@@ -16,16 +16,19 @@ from typing import Any
 
 import pytest
 from outside import PARTITUR, Node, Served
+from vllm_house import chat_engine, collector, embed_engine, engines, gateway, sdk
+
+__all__ = ["chat_engine", "collector", "embed_engine", "engines", "gateway", "sdk"]
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever lies here is real, and may take its time."""
+    """Whatever lies here is real, and may take its time; what needs a real vLLM has a mark of its own."""
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.real)
+            item.add_marker(pytest.mark.vllm if item.path.name.startswith("test_real_vllm") else pytest.mark.real)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(120))
 
