@@ -78,7 +78,9 @@ def create_app(
     others, voice = OtherEngines(house.hub, house.models, house.runtime.gate), VoiceApi(house)
     api, rest = OpenAIApi(house, raw), RestApi(house)
     stored = Stored(house, raw, Inside(lambda: app.router))
-    responses = ResponsesApi(house, raw, lambda: {*raw.engines.all, *filter(raw.pool, raw.hub.pools)})
+    responses = ResponsesApi(
+        house, raw, lambda: {*raw.engines.all, *filter(raw.pool, raw.hub.pools)}, lambda: stored.search
+    )
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:

@@ -18,7 +18,6 @@ from server.body import json_object, while_connected
 from server.errors import InvalidParameter, UnknownModel
 from server.house import House
 from server.identity import caller_behind
-from server.responses import search
 from server.responses.answer import Answer, shown
 from server.responses.background import Background
 from server.responses.events import Events
@@ -27,9 +26,11 @@ from server.responses.items import response_id
 from server.responses.loop import Chat, ModelRun
 from server.responses.request import Asked, FileSearchTool, McpTool, parsed
 from server.responses.run import Run, Work
+from server.responses.search import FileSearch
 from server.responses.servers import McpServers
 from server.responses.stream import KeptStream, LiveStream
 from server.responses.use_case_run import UseCaseRun
+from server.vector_search import VectorSearch
 from tools.base import Caller, NotFound
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class ResponsesApi:
     chat: Chat
     chats: Callable[[], Collection[str]]
     """The ids of the models that chat."""
+    vectors: Callable[[], VectorSearch]
+    """The search in vector stores, opened at first use."""
     _swept: float = field(default=float("-inf"), init=False)
 
     def routes(self) -> list[Route]:
@@ -68,6 +71,10 @@ class ResponsesApi:
         return ResponseStore(self.house.state, days=self.house.settings.responses_days)
 
     @cached_property
+    def _search(self) -> FileSearch:
+        return FileSearch(self.house.runtime.toolbox, self.vectors)
+
+    @cached_property
     def background(self) -> Background:
         background = Background(self.store)
         self.house.closing.push_async_callback(background.close)
@@ -77,8 +84,8 @@ class ResponsesApi:
         """A response: whole, as a stream, or begun in the background."""
         data, _ = await json_object(request)
         asked = parsed(data)
-        self._check(asked)
         caller = caller_behind(request)
+        await self._check(asked, caller)
         keeps = asked.store is not False and self.house.settings.responses_days > 0
         answer = Answer(
             response_id(), asked.shown(), stored=keeps, status="queued" if asked.background else "in_progress"
@@ -170,8 +177,8 @@ class ResponsesApi:
             return []
         return [item for one in chain for item in sent_items(one)]
 
-    def _check(self, asked: Asked) -> None:
-        """What can be said without asking anybody."""
+    async def _check(self, asked: Asked, caller: Caller) -> None:
+        """That what it names is there."""
         chats = self.chats()
         if asked.model not in self.house.catalog.use_cases and asked.model not in chats:
             known = sorted({*self.house.catalog.use_cases, *chats})
@@ -192,7 +199,7 @@ class ResponsesApi:
             if isinstance(tool, McpTool):
                 servers.check(tool, f"tools[{at}]")
             elif isinstance(tool, FileSearchTool):
-                search.check(tool, f"tools[{at}]")
+                await self._search.check(tool, f"tools[{at}]", caller)
 
     def _work(self, asked: Asked, said: Conversation, events: Events, caller: Caller) -> Work:
         use_case, streamed = self.house.catalog.use_cases.get(asked.model), bool(asked.stream)
@@ -204,6 +211,7 @@ class ResponsesApi:
             events,
             chat=self.chat,
             servers=McpServers(self.house),
+            search=self._search,
             scope=Scope.alone(asked.model, caller),
             streamed=streamed,
         )

@@ -7,11 +7,11 @@ from typing import Any
 
 from agents.kit.scope import Scope
 from server.errors import InvalidParameter, told
-from server.responses import search
 from server.responses.conversation import found_text
 from server.responses.events import CallItem, Event, Events
 from server.responses.items import ApprovalRequest
 from server.responses.offer import Offer
+from server.responses.search import FileSearch, query_of
 from server.responses.servers import McpServers
 from server.responses.turn import Call, Citing
 from tools.base import Cancelled, PartiturError, Refused, SetupError
@@ -32,10 +32,13 @@ class _Came:
 class Calls:
     """Calls for one response. Each passes the gate as the caller."""
 
-    def __init__(self, events: Events, offer: Offer, servers: McpServers, scope: Scope, citing: Citing) -> None:
+    def __init__(
+        self, events: Events, offer: Offer, servers: McpServers, search: FileSearch, scope: Scope, citing: Citing
+    ) -> None:
         self._events = events
         self._offer = offer
         self._servers = servers
+        self._search = search
         self._scope = scope
         self._citing = citing
 
@@ -97,8 +100,8 @@ class Calls:
         query = None
         try:
             if call.kind == "search" and (tool := self._offer.search) is not None:
-                query = search.query_of(call.arguments)
-                results = await search.found(query, tool, self._servers.toolbox, self._scope)
+                query = query_of(call.arguments)
+                results = await self._search(query, tool, self._scope)
                 return _Came(query=query, results=results)
             hosted = self._offer.hosted[call.name]
             text = await self._servers.call(hosted.label, hosted.tool.name, call.arguments, self._scope)

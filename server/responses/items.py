@@ -192,7 +192,7 @@ ITEMS: TypeAdapter[list[Item]] = TypeAdapter(list[Item])
 TAGS = frozenset(
     "message function_call function_call_output reasoning item_reference mcp_list_tools mcp_call mcp_approval_request "
     "mcp_approval_response file_search_call input_text output_text text refusal input_image input_file input_audio "
-    "function mcp file_search".split()
+    "function mcp file_search eq ne gt gte lt lte in nin and or".split()
 )
 """Names that stand in the place of an error and not in the request."""
 

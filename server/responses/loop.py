@@ -13,6 +13,7 @@ from server.responses.format_check import FormatCheck
 from server.responses.items import Item, ListedTools
 from server.responses.offer import Offer
 from server.responses.request import Asked
+from server.responses.search import FileSearch
 from server.responses.servers import McpServers
 from server.responses.turn import Call, Citing, Turn, as_chunk
 from tools.base import Caller, PartiturError, Refused, TooLong
@@ -48,6 +49,7 @@ class ModelRun:
         *,
         chat: Chat,
         servers: McpServers,
+        search: FileSearch,
         scope: Scope,
         streamed: bool,
     ) -> None:
@@ -56,6 +58,7 @@ class ModelRun:
         self._events = events
         self._chat = chat
         self._servers = servers
+        self._search = search
         self._scope = scope
         self._streamed = streamed
         self._check = FormatCheck(asked.format, asked.model)
@@ -76,7 +79,7 @@ class ModelRun:
         self._offer.check_choice()
         found = self._citing.found
         self._messages = messages(self._items, self._asked.instructions, self._offer.name, found)
-        calls = Calls(self._events, self._offer, self._servers, self._scope, self._citing)
+        calls = Calls(self._events, self._offer, self._servers, self._search, self._scope, self._citing)
         for request, _ in approved:
             async with aclosing(calls.approved(request, self._messages)) as told:
                 async for event in told:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Val
 
 from server.errors import InvalidParameter
 from server.responses.items import TAGS, Item
+from server.vector_filter import Filter
 
 __all__ = [
     "Asked",
@@ -81,7 +82,7 @@ class FileSearchTool(_Given):
     vector_store_ids: list[str] = []
     max_num_results: int | None = Field(default=None, ge=1, le=50)
     ranking_options: _Ranking | None = None
-    filters: dict[str, Any] | None = None
+    filters: Filter | None = None
 
 
 _Tool = Annotated[FunctionTool | McpTool | FileSearchTool, Discriminator("type")]

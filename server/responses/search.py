@@ -1,30 +1,70 @@
-"""File search of a response: the stored documents, searched for the caller and cited by number."""
+"""File search of a response: vector stores, or the documents of the house, searched for the caller and cited by number."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 from agents.kit import Toolbox
 from agents.kit.scope import Scope
 from server.errors import InvalidParameter
 from server.responses.request import FileSearchTool
-from tools.base import InvalidInput, Passage
+from server.vector_search import VectorSearch
+from tools.base import Caller, InvalidInput, Passage
 from tools.knowledge import Search, search
 
-__all__ = ["check", "found", "query_of"]
+__all__ = ["FileSearch", "query_of"]
 
 _RESULTS = 8
+_LONGEST_QUERY = 4_000
 
 
-def check(tool: FileSearchTool, where: str) -> None:
-    """That nothing is asked for that this search has not.
+@dataclass(frozen=True)
+class FileSearch:
+    """Searches the stores that a request names; where it names none, the documents that were ingested without one."""
 
-    Raises:
-        InvalidParameter: it is.
-    """
-    if tool.filters:
-        raise InvalidParameter(
-            "Stored documents have no attributes to filter by.", param=f"{where}.filters", hint="Leave 'filters' out."
+    toolbox: Toolbox
+    stores: Callable[[], VectorSearch]
+    """Opened at first use."""
+
+    async def check(self, tool: FileSearchTool, where: str, caller: Caller) -> None:
+        """That what is to be searched is there.
+
+        Raises:
+            NotFound: a store is not there, or not for this caller.
+            InvalidParameter: it is filtered by attributes that documents without a store do not have.
+        """
+        if tool.filters is not None and not tool.vector_store_ids:
+            raise InvalidParameter(
+                "Documents outside of vector stores have no attributes to filter by.",
+                param=f"{where}.filters",
+                hint="Leave 'filters' out, or name stores in 'vector_store_ids'.",
+            )
+        for id in tool.vector_store_ids:
+            await self.stores().stores.get(caller, id)
+
+    async def __call__(self, query: str, tool: FileSearchTool, scope: Scope) -> list[dict[str, Any]]:
+        """The passages that fit best, as results of a file search. Scores are relative to the best one's.
+
+        Raises:
+            PartiturError: the caller may not, or the search failed.
+        """
+        limit = tool.max_num_results or _RESULTS
+        least = (tool.ranking_options.score_threshold if tool.ranking_options else None) or 0.0
+        if not tool.vector_store_ids:
+            given = Search(query=query[:_LONGEST_QUERY], limit=limit)
+            passages = (await self.toolbox.call(search, given, scope)).passages
+            return _scored(passages, least)
+        hits = await self.stores()(
+            [query[:_LONGEST_QUERY]],
+            stores=tool.vector_store_ids,
+            caller=scope.caller,
+            limit=limit,
+            filters=tool.filters,
+            least=least,
         )
+        scope.spent.tool_calls += 1
+        return [_result(one.file, one.name, one.score, one.passage.text, dict(one.attributes)) for one in hits]
 
 
 def query_of(arguments: str) -> str:
@@ -43,26 +83,16 @@ def query_of(arguments: str) -> str:
     return query
 
 
-async def found(query: str, tool: FileSearchTool, toolbox: Toolbox, scope: Scope) -> list[dict[str, Any]]:
-    """The passages that fit best, as results of a file search. Scores are relative to the best one's.
-
-    Raises:
-        PartiturError: the caller may not, or the search failed.
-    """
-    given = Search(query=query[:4_000], limit=tool.max_num_results or _RESULTS)
-    passages = (await toolbox.call(search, given, scope)).passages
+def _scored(passages: list[Passage], least: float) -> list[dict[str, Any]]:
     best = max((passage.score for passage in passages), default=0.0)
-    least = (tool.ranking_options.score_threshold if tool.ranking_options else None) or 0.0
-    scored = [(passage, passage.score / best if best > 0 else 0.0) for passage in passages]
-    return [_result(passage, score) for passage, score in scored if score >= least]
+    scored = [(passage, round(passage.score / best, 4) if best > 0 else 0.0) for passage in passages]
+    return [_result(one.document, one.title, score, one.text, _place(one)) for one, score in scored if score >= least]
 
 
-def _result(passage: Passage, score: float) -> dict[str, Any]:
+def _place(passage: Passage) -> dict[str, Any]:
     about = {"heading": passage.heading, "page": passage.page, "start": passage.start, "end": passage.end}
-    return {
-        "file_id": passage.document,
-        "filename": passage.title,
-        "score": round(score, 4),
-        "text": passage.text,
-        "attributes": {name: value for name, value in about.items() if value is not None},
-    }
+    return {name: value for name, value in about.items() if value is not None}
+
+
+def _result(file: str, name: str, score: float, text: str, attributes: dict[str, Any]) -> dict[str, Any]:
+    return {"file_id": file, "filename": name, "score": score, "text": text, "attributes": attributes}

@@ -13,8 +13,8 @@ from typing import Any
 
 import openai
 import pytest
-from fault_answers import hang
-from fault_engine import serve_faults
+from fault_answers import hang  # pyright: ignore[reportMissingImports]  # of tests/server, on pytest's path
+from fault_engine import serve_faults  # pyright: ignore[reportMissingImports]  # likewise
 from outside import KEY, PARTITUR, Node, Served
 from pydantic import BaseModel
 

@@ -19,6 +19,9 @@ from server import House, Settings, open_house
 from server.identity import Door
 from server.keys import KeyStore, KeyVerifier
 from server.responses import ResponsesApi
+from server.state.vector_files import VectorFiles
+from server.state.vector_stores import VectorStores
+from server.vector_search import VectorSearch
 from tools.base import Caller
 
 MODEL = "town-model"
@@ -148,7 +151,8 @@ async def town(home: Path, *, key: str | None = None, **given: Any) -> AsyncGene
         keys = KeyStore(home)
         key = key or keys.first() or keys.add("again")
         chat = ScriptedChat()
-        api = ResponsesApi(house, chat, lambda: [MODEL])
+        vectors = VectorSearch(house, VectorStores(house.state), VectorFiles(house.state, worker="test"))
+        api = ResponsesApi(house, chat, lambda: [MODEL], lambda: vectors)
         door = Middleware(Door, verify=KeyVerifier(keys, None), open_paths=(), max_body_bytes=20_000_000)
         app = Starlette(routes=api.routes(), middleware=[door])
         headers = {"Authorization": f"Bearer {key}"}

@@ -1,5 +1,6 @@
 """Tests of responses over the whole app and a real HTTP engine: whole, streamed, with tools, in the background."""
 
+import importlib
 import json
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 from fake_engine import FakeEngine, serve_fake_engine
 from openai.types.responses import Response
+from openai_sdk import sdk_of, until
+from requirements import requirement
 from test_responses_stream import OFFICIAL
 from web_house import Web, web
 
@@ -25,6 +28,7 @@ def engine() -> Generator[FakeEngine]:
 @pytest.fixture(scope="module")
 async def site(engine: FakeEngine, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Web]:
     home = tmp_path_factory.mktemp("home")
+    importlib.import_module("tools.knowledge.store")
     async with web(home, model_url=engine.url, model_name="town-model") as opened:
         await opened.app.state.health.loaded.wait()
         yield opened
@@ -63,6 +67,32 @@ async def test_an_engine_uses_our_tools(site: Web) -> None:
     for response in (whole, (await streamed(site, tools=tools))[-1]["response"]):
         assert [item["type"] for item in response["output"]] == ["mcp_list_tools", "mcp_call", "message"]
         assert response["output"][1]["arguments"] == '{"query": "Hund"}'
+
+
+@requirement("RESP-10")
+async def test_a_search_keeps_to_the_stores_that_it_is_given(site: Web) -> None:
+    async with sdk_of(site, site.key) as sdk:
+        hund = await sdk.files.create(
+            file=("hund.md", b"# Hundesteuer\n\nJeder Hund kostet neunzig Euro."), purpose="assistants"
+        )
+        katze = await sdk.files.create(
+            file=("katze.md", b"# Katzen\n\nAuch ein Hund mag Katzen."), purpose="assistants"
+        )
+        made = [await sdk.vector_stores.create(name=one.id, file_ids=[one.id]) for one in (hund, katze)]
+        for one in made:
+            await until(lambda id=one.id: sdk.vector_stores.retrieve(id), lambda seen: seen.status == "completed")
+    tool = {"type": "file_search", "vector_store_ids": [made[0].id]}
+    body = {"model": "town-model", "input": "Was kostet es?", "include": ["file_search_call.results"]}
+    answer = await site.client.post("/v1/responses", json={**body, "tools": [tool]})
+    (found,) = answer.json()["output"][0]["results"]
+    assert (found["file_id"], found["filename"], found["score"]) == (hund.id, "hund.md", 1.0)
+    assert "neunzig" in found["text"]
+    unknown = {"type": "file_search", "vector_store_ids": ["vs_1"]}
+    missing = await site.client.post("/v1/responses", json={**body, "tools": [unknown]})
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
+    filtered = {**tool, "filters": {"type": "eq", "key": "amt", "value": "10"}}
+    answer = await site.client.post("/v1/responses", json={**body, "tools": [filtered]})
+    assert answer.json()["output"][0]["results"] == []
 
 
 async def test_an_engine_fills_a_schema(site: Web, engine: FakeEngine) -> None:
