@@ -7,6 +7,7 @@ import jsonschema_rs
 from pydantic_core import from_json
 
 from server.errors import InvalidParameter
+from server.schema_weight import is_too_heavy
 from tools.base import Failed
 
 __all__ = ["Schema"]
@@ -26,6 +27,8 @@ class Schema:
     """
 
     def __init__(self, schema: Mapping[str, Any], *, param: str) -> None:
+        if is_too_heavy(schema):
+            raise InvalidParameter("The JSON schema refers to itself too many times over to be checked.", param=param)
         try:
             self._validator = jsonschema_rs.validator_for(dict(schema), offline=True)
         except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
