@@ -17,6 +17,8 @@ from fault_answers import hang  # pyright: ignore[reportMissingImports]  # of te
 from fault_engine import serve_faults  # pyright: ignore[reportMissingImports]  # likewise
 from outside import KEY, PARTITUR, Node, Served
 from pydantic import BaseModel
+from real_postgres import started
+from scripted_chat import MODEL, says, town  # pyright: ignore[reportMissingImports]  # likewise
 
 TEXT = "Die Stadt hat ein neues Bad. Es öffnet am Montag. Der Eintritt kostet vier Euro."
 
@@ -140,3 +142,30 @@ async def test_work_is_cancelled_by_another_worker_and_fails_when_its_own_is_kil
     assert left.status == "failed"
     assert left.error is not None
     assert left.error.code == "server_error"
+
+
+@pytest.mark.anyio
+async def test_workers_over_one_postgresql_share_conversations_and_background_work(tmp_path: Path) -> None:
+    with started() as server:
+        database = {"database": server.url("postgres")}
+        async with town(tmp_path, **database) as one, town(tmp_path, key=one.key, **database) as two:
+            one.chat.plays(says("Eins."))
+            first = await one.sdk.responses.create(model=MODEL, input="1?")
+            two.chat.plays(says("Zwei."))
+            second = await two.sdk.responses.create(model=MODEL, input="2?", previous_response_id=first.id)
+            listed: Any = [item async for item in one.sdk.responses.input_items.list(second.id, order="asc", limit=1)]
+            assert [item.content[0].text for item in listed] == ["1?", "Eins.", "2?"]
+            one.chat.plays(says("Drei. Mit \u0000 und \U0001f600."))
+            begun = await one.sdk.responses.create(model=MODEL, input="3?", background=True, stream=True)
+            told: list[Any] = [event async for event in begun]
+            again = await two.sdk.responses.retrieve(told[0].response.id, stream=True, starting_after=2)
+            assert [event async for event in again] == told[3:]
+            for end in (two.sdk.responses.cancel, two.sdk.responses.delete):
+                one.chat.plays(asyncio.Event())
+                made = await one.sdk.responses.create(model=MODEL, input="Arbeite.", background=True)
+                await one.chat.began.wait()
+                await end(made.id)
+                await asyncio.wait_for(one.chat.stopped.wait(), 60)
+            await two.sdk.responses.delete(first.id)
+            with pytest.raises(openai.BadRequestError):
+                await one.sdk.responses.create(model=MODEL, input="3?", previous_response_id=second.id)
