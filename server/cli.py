@@ -194,6 +194,39 @@ def load(given: Globals, what: str, folder: Path, shape: str, quiet: bool) -> in
     return load_command(given.settings(), what, folder, as_json=shape == "json", quiet=quiet)
 
 
+@partitur.group(invoke_without_command=True, short_help="Show the models and how their engines fare.")
+@_format
+@click.pass_context
+def models(ctx: click.Context, shape: str) -> int | None:
+    """Show the models of the hub, with health, queue and KV cache of each engine as it is now."""
+    if ctx.invoked_subcommand:
+        return None
+    from server.hub_commands import models_command
+
+    return models_command(ctx.obj.settings(), as_json=shape == "json")
+
+
+@models.command("check")
+@click.argument("ids", nargs=-1, metavar="[ID]…")
+@_format
+@click.pass_obj
+def models_check(given: Globals, ids: tuple[str, ...], shape: str) -> int:
+    """Send every model, or those named, a real request of each kind."""
+    from server.hub_commands import check_command
+
+    return check_command(given.settings(), ids, as_json=shape == "json")
+
+
+@models.command("command")
+@click.argument("id")
+@click.pass_obj
+def models_serve(given: Globals, id: str) -> int:
+    """Print how to start an engine for a model with vLLM."""
+    from server.hub_commands import serve_command
+
+    return serve_command(given.settings(), id)
+
+
 @partitur.group(short_help="List, create and revoke API keys.")
 def keys() -> None:
     """API keys of 'partitur serve'. A key is shown once, when it is made."""
