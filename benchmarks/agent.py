@@ -30,8 +30,8 @@ ANSWER = "The town hall opens at eight."
 QUESTION = "When does the town hall open?"
 KEY = "pt-benchmark"
 NEEDS = {
-    "agno": ("agno", "openai", "fastmcp>=4,<5", "fastapi", "uvicorn", "uvloop", "httptools"),
-    "hayhooks": ("hayhooks[mcp]", "mcp-haystack", "uvloop", "httptools"),
+    "agno-agent": ("agno", "openai", "fastmcp>=4,<5", "fastapi", "uvicorn", "uvloop", "httptools"),
+    "hayhooks-agent": ("hayhooks[mcp]", "mcp-haystack", "uvloop", "httptools"),
 }
 """What the environment of a peer holds."""
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -87,7 +87,7 @@ class Field:
         given = {"BENCH_ENGINE": self._engine, "HAYSTACK_TELEMETRY_ENABLED": "False", "LOG": "WARNING"}
         if self._http_tool:
             given["BENCH_SERVER"] = self._server
-        program = TOOLS / "peers" / "hayhooks" / "bin" / "hayhooks"
+        program = TOOLS / "peers" / "hayhooks-agent" / "bin" / "hayhooks"
         command = [str(program), "run", "--port", str(port), "--pipelines-dir", str(pipelines)]
         process = self._start(command, log="hayhooks", **given)
         return Contestant(
@@ -215,9 +215,9 @@ def contest(given: argparse.Namespace, *, http_tool: bool) -> None:
             place.peer("plain pydantic-ai", "plain.py"),
             place.peer("hand-written loop", "loop.py"),
         ]
-        if (python := TOOLS / "peers" / "agno" / "bin" / "python").exists():
+        if (python := TOOLS / "peers" / "agno-agent" / "bin" / "python").exists():
             contestants.append(place.peer("agno", "agno_agent.py", python))
-        if (TOOLS / "peers" / "hayhooks").exists():
+        if (TOOLS / "peers" / "hayhooks-agent").exists():
             contestants.append(place.hayhooks())
         if given.only:
             contestants = [one for one in contestants if one.name in ("Partitur", *given.only)]

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol, Self, cast
 
@@ -11,10 +12,13 @@ from openai import AsyncOpenAI, NotGiven, Omit
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from pydantic import ValidationError
+from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.providers import Provider
 from pydantic_ai.providers.vllm import VLLMProvider
+from pydantic_ai.tools import ToolDefinition
 from pydantic_core import from_json
 
 from tools.base import Failed, Unavailable, caller_of
@@ -25,6 +29,7 @@ __all__ = ["PooledModel", "Reply", "Transport"]
 log = logging.getLogger(__name__)
 _PATH = "chat/completions"
 _END = b"[DONE]"
+_MOST_FITTED = 256
 _LEFT_OUT = (Omit, NotGiven)
 _LAST_S = 0.5
 """Seconds that an engine has to close its stream after its last event; the connection can then be used again."""
@@ -62,11 +67,41 @@ class PooledModel(OpenAIChatModel):
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport.name, provider=_Provider(transport))
+        self._fitted: dict[tuple[int, ...], _Fitted] = {}
+
+    def customize_request_parameters(self, model_request_parameters: ModelRequestParameters) -> ModelRequestParameters:
+        """As pydantic-ai does it, which copies and walks every schema: once for the same tools and the same output."""
+        given = model_request_parameters
+        parts = (*given.function_tools, None, *given.output_tools, given.output_object)
+        key = tuple(map(id, parts))
+        fitted = self._fitted.get(key)
+        if fitted is None:
+            made = super().customize_request_parameters(given)
+            if len(self._fitted) >= _MOST_FITTED:
+                self._fitted.clear()
+            fitted = self._fitted[key] = _Fitted(parts, made.function_tools, made.output_tools, made.output_object)
+        return replace(
+            given,
+            function_tools=list(fitted.function_tools),
+            output_tools=list(fitted.output_tools),
+            output_object=fitted.output_object,
+        )
 
     # pydantic-ai offers this hook to subclasses, and keeps the type it names to itself.
     def _validate_completion(self, response: ChatCompletion) -> ChatCompletion:  # pyright: ignore[reportIncompatibleMethodOverride]
         """What fits OpenAI's own type has been validated; the rest goes pydantic-ai's lenient way."""
         return response if isinstance(response, _Valid) else super()._validate_completion(response)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """Definitions of tools and output with their schemas as the model takes them."""
+
+    parts: tuple[object, ...]
+    """What they were made of, kept so that nothing else gets its identity."""
+    function_tools: Sequence[ToolDefinition]
+    output_tools: Sequence[ToolDefinition]
+    output_object: OutputObjectDefinition | None
 
 
 class _Provider(Provider[AsyncOpenAI]):

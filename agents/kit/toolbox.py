@@ -114,9 +114,11 @@ class Toolbox:
     async def _ours(self, name: str, tool: str, arguments: dict[str, Any], scope: Scope) -> dict[str, Any]:
         from fastmcp.exceptions import FastMCPError
 
+        # The servers' one middleware binds the caller of a request that came over the wire.
         try:
             with acting_as(scope.caller):
-                result = await self.server(name.partition(".")[0]).call_tool(tool, arguments)
+                server = self.server(name.partition(".")[0])
+                result = await server.call_tool(tool, arguments, run_middleware=False)
         except (FastMCPError, ValidationError) as error:
             cause = error.__cause__
             if isinstance(cause, PartiturError):

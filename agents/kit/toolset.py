@@ -69,5 +69,9 @@ class Toolset(AbstractToolset[Scope]):
             schema, description = told.input_schema, told.description
             source = source or (told.meta or {}).get(SOURCE) is True
         return ToolDefinition(
-            name=shown, description=description, parameters_json_schema=schema, metadata={SOURCE: source}
+            name=shown,
+            description=description,
+            parameters_json_schema=schema,
+            metadata={SOURCE: source},
+            toolset_id=self.id,  # set here once; pydantic-ai would copy the definition at each request to set it
         )

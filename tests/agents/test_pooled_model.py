@@ -334,3 +334,20 @@ def test_the_model_is_vllms() -> None:
     model = PooledModel(Wire([]))
     assert (model.model_name, model.system, model.base_url) == ("town/llama", "vllm", "pool:chat")
     assert model.profile.get("supports_json_schema_output")
+
+
+async def test_schemas_are_fitted_once_and_for_each_agent_its_own() -> None:
+    class Fee(BaseModel):
+        """What it costs."""
+
+        euros: int
+
+    wire = Wire([completion({"content": said}) for said in ('{"opens": 8}', '{"euros": 5}') * 2])
+    model = PooledModel(wire)
+    agents: list[Agent[None, Any]] = [Agent(model, output_type=NativeOutput(kind)) for kind in (Hours, Fee)]
+    for _ in range(2):
+        assert (await agents[0].run("When?")).output == Hours(opens=8)
+        assert (await agents[1].run("How much?")).output == Fee(euros=5)
+    schemas = [one["response_format"]["json_schema"] for one in wire.sent]
+    assert [schema["name"] for schema in schemas] == ["Hours", "Fee", "Hours", "Fee"]
+    assert schemas[0] == schemas[2] and schemas[1] == schemas[3]
