@@ -1,6 +1,6 @@
 """Measures MCP `tools/call` over HTTP: Partitur with everything switched on, beside the SDK's server, fastmcp and bare ASGI.
 
-    python -m benchmarks.mcp_calls [--rounds N] [--seconds S] [--json FILE]
+    python -m benchmarks.mcp_calls [--rounds N] [--seconds S] [--progress] [--json FILE]
 
 Each server is a process of its own with one worker on uvloop. Rounds are interleaved, so that a busy machine is busy for
 all. The peers' tool says its text back, without a key. Partitur's is a use case that does the same: behind the key, the
@@ -59,6 +59,7 @@ class Server:
     url: str
     process: subprocess.Popen[str]
     tool: str
+    progress: bool = False
     rounds: dict[tuple[str, int], list["Round"]] = field(default_factory=dict[tuple[str, int], list["Round"]])
 
     def cpu(self) -> float:
@@ -76,10 +77,13 @@ class Server:
             "Authorization": f"Bearer {KEY}",
             "MCP-Protocol-Version": revision,
         }
+        meta: dict[str, Any] = {"progressToken": 1} if self.progress else {}
         if revision == REVISIONS[1]:
-            meta: dict[str, Any] = {"protocolVersion": revision, "clientCapabilities": {}}
-            params["_meta"] = {f"io.modelcontextprotocol/{name}": value for name, value in meta.items()}
+            about: dict[str, Any] = {"protocolVersion": revision, "clientCapabilities": {}}
+            meta |= {f"io.modelcontextprotocol/{name}": value for name, value in about.items()}
             headers |= {"Mcp-Method": "tools/call", "Mcp-Name": self.tool}
+        if meta:
+            params["_meta"] = meta
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return f"POST /mcp HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
@@ -237,6 +241,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each round and server")
     parser.add_argument("--at-once", type=int, nargs="+", default=[1, 16])
+    parser.add_argument("--progress", action="store_true", help="ask to be told of progress, as Python's clients do")
     parser.add_argument("--json", type=Path, help="where the figures go")
     args = parser.parse_args()
     with ExitStack() as stack:
@@ -252,6 +257,8 @@ def main() -> None:
         }
         command = [str(Path(sys.executable).parent / "partitur"), "serve", "--port", "0"]
         servers.append(stack.enter_context(started("Partitur", command, environment, "echo")))
+        for server in servers:
+            server.progress = args.progress
         uvloop.run(measure(servers, args.at_once, args.rounds, args.seconds))
         rows = table(servers, args.at_once)
     if args.json:
