@@ -3,9 +3,10 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from functools import lru_cache
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,99 +17,13 @@ from server.errors import InvalidParameter
 from server.house import House
 from server.openai_annotations import annotations
 from server.openai_format import AskedFormat
+from server.openai_request import Message, ResponseFormat, checked
 from server.openai_stream import Framing, answer_chunks, usage_of
 from server.streaming import EventStream
 from server.words import words
 from tools.base import Caller, InvalidInput, TooLong
 
 __all__ = ["CaseChat"]
-
-_STRICT = ConfigDict(strict=True)
-_STOPS = 4
-
-
-def _stop(value: JsonValue) -> JsonValue:
-    texts = value if isinstance(value, list) else [value]
-    if value is not None and (len(texts) > _STOPS or not all(isinstance(text, str) for text in texts)):
-        raise ValueError(f"expected a text or up to {_STOPS} of them")
-    return value
-
-
-def _choice(value: JsonValue) -> JsonValue:
-    if value not in (None, "auto", "none"):
-        raise ValueError("a use case calls its own tools and none of the client's; expected 'auto' or 'none'")
-    return value
-
-
-class _Message(BaseModel):
-    model_config = _STRICT
-
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: JsonValue = None
-
-
-class _StreamOptions(BaseModel):
-    model_config = _STRICT
-
-    include_usage: bool | None = None
-
-
-class _JsonSchema(BaseModel):
-    model_config = _STRICT
-
-    name: str
-    schema_: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue], alias="schema")
-
-
-class _ResponseFormat(BaseModel):
-    model_config = _STRICT
-
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: _JsonSchema | None = None
-
-
-class _Wishes(BaseModel):
-    """What a client of ours may ask for besides."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    progress: bool = False
-
-
-class _Chat(BaseModel):
-    """What is checked of a request: all that OpenAI's document describes, though most of it does not concern a use case."""
-
-    model_config = _STRICT
-
-    messages: list[_Message] = Field(min_length=1)
-    stream: bool | None = None
-    stream_options: _StreamOptions | None = None
-    n: Literal[1] | None = None
-    response_format: _ResponseFormat | None = None
-    tool_choice: Annotated[JsonValue, AfterValidator(_choice)] = None
-    function_call: Annotated[JsonValue, AfterValidator(_choice)] = None
-    modalities: list[Literal["text"]] | None = None
-    partitur: _Wishes | None = None
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    top_p: float | None = Field(default=None, ge=0, le=1)
-    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    top_logprobs: int | None = Field(default=None, ge=0, le=20)
-    logprobs: bool | None = None
-    logit_bias: dict[str, float] | None = None
-    seed: int | None = None
-    stop: Annotated[JsonValue, AfterValidator(_stop)] = None
-    tools: list[dict[str, JsonValue]] | None = None
-    functions: list[dict[str, JsonValue]] | None = None
-    parallel_tool_calls: bool | None = None
-    reasoning_effort: str | None = None
-    verbosity: str | None = None
-    service_tier: str | None = None
-    store: bool | None = None
-    metadata: dict[str, str] | None = None
-    user: str | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +48,7 @@ class CaseChat:
             TooLong: the message is longer than the use case reads.
             PartiturError: it failed before it had something to say.
         """
-        chat = _checked(data, use_case.name)
+        chat = checked(data, f"the use case {use_case.name!r}")
         asked = _asked_format(chat.response_format, use_case)
         given, history = _given(chat.messages, use_case), _history(chat.messages)
         as_json = chat.response_format is not None and chat.response_format.type != "text"
@@ -157,36 +72,19 @@ class CaseChat:
         return Response(to_json(_completion(result, message)), media_type="application/json")
 
 
-def _checked(data: Mapping[str, Any], name: str) -> _Chat:
-    try:
-        chat = _Chat.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where, said = _path(first["loc"]), first["msg"].removeprefix("Value error, ")
-        raise InvalidParameter(
-            f"The parameter {where!r} does not fit for the use case {name!r}: {said}.", param=where
-        ) from None
-    if chat.stream_options is not None and not chat.stream:
-        raise InvalidParameter(
-            "'stream_options' is for streams alone, and 'stream' is not true.", param="stream_options"
-        )
-    if chat.response_format and chat.response_format.type == "json_schema" and chat.response_format.json_schema is None:
-        raise InvalidParameter(
-            "'response_format' of the type 'json_schema' has no schema. Expected an object with 'name' and 'schema'.",
-            param="response_format.json_schema",
-        )
-    return chat
-
-
-def _asked_format(form: _ResponseFormat | None, use_case: UseCase[Any, Any]) -> AskedFormat | None:
+def _asked_format(form: ResponseFormat | None, use_case: UseCase[Any, Any]) -> AskedFormat | None:
     """What the answer has to fit; None where no schema says."""
     if form is None or form.type != "json_schema" or form.json_schema is None:
         return None
-    own = use_case.output.model_json_schema(mode="serialization")
-    return AskedFormat(use_case.name, own, form.json_schema.schema_)
+    return AskedFormat(use_case.name, _output_schema(use_case.output), form.json_schema.schema_)
 
 
-def _last(messages: Sequence[_Message]) -> int:
+@lru_cache(maxsize=256)
+def _output_schema(output: type[BaseModel]) -> Mapping[str, Any]:
+    return output.model_json_schema(mode="serialization")
+
+
+def _last(messages: Sequence[Message]) -> int:
     place = next((at for at in reversed(range(len(messages))) if messages[at].role == "user"), None)
     if place is None:
         roles = ", ".join(sorted({repr(message.role) for message in messages}))
@@ -196,7 +94,7 @@ def _last(messages: Sequence[_Message]) -> int:
     return place
 
 
-def _given(messages: Sequence[_Message], use_case: UseCase[Any, Any]) -> BaseModel:
+def _given(messages: Sequence[Message], use_case: UseCase[Any, Any]) -> BaseModel:
     """The last user message as input."""
     place = _last(messages)
     where = f"messages[{place}].content"
@@ -241,7 +139,7 @@ def _part(part: JsonValue) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _history(messages: Sequence[_Message]) -> list[Turn]:
+def _history(messages: Sequence[Message]) -> list[Turn]:
     """What user and assistant said before the last user message, as far as it is text."""
     turns: list[Turn] = []
     for message in messages[: _last(messages)]:
@@ -276,9 +174,3 @@ def _completion(result: Result[Any], message: Mapping[str, Any]) -> dict[str, An
         "usage": usage_of(result.usage),
         "partitur": result.model_dump(mode="json"),
     }
-
-
-def _path(place: tuple[int | str, ...]) -> str:
-    """A place in the request as OpenAI writes it: `messages[0].content`."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
-    return "".join(parts).lstrip(".")

@@ -13,6 +13,7 @@ from agents.kit.scope import Scope
 from agents.kit.task import SAMPLING
 from server.body import while_connected
 from server.errors import InvalidParameter
+from server.openai_request import checked
 from server.openai_stream import Framing, usage_of
 from server.streaming import END, EventStream
 from server.texts import texts
@@ -73,8 +74,13 @@ class EmbeddedChat:
     ) -> "tuple[GatedModel, list[ModelMessage], Mapping[str, Any], Scope]":
         from agents.kit.agent import GatedModel
 
-        if data.get("n") not in (None, 1):
-            raise InvalidParameter(f"This engine gives one answer, {data['n']} were asked for.", param="n")
+        form = checked(data, f"the engine {engine.id!r}").response_format
+        if form is not None and form.type != "text":
+            raise InvalidParameter(
+                f"The engine {engine.id!r} answers in text, and {form.type!r} was asked for.",
+                param="response_format",
+                hint="Ask a use case for its typed output, or a language model.",
+            )
         scope = Scope.alone(engine.id, caller)
         # A client tells the whole conversation each time: nothing says that its earlier turns have passed before.
         self._gate.before(scope.act("model", engine.id), "\n".join(texts(data)))
