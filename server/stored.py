@@ -1,12 +1,15 @@
 """What is kept for callers: files, vector stores and batches, with the work on them that goes on in the background."""
 
 import asyncio
+import importlib
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from server.house import House
@@ -50,6 +53,7 @@ class Stored:
         self._house = house
         self._raw = raw
         self._inside = inside
+        self._imported = False
         self._work = Work(house.state)
         worker = f"worker-{secrets.token_hex(12)}"
         self.files = FilesApi(house, lambda caller, id: self._of_stores.forget(caller, id))
@@ -63,18 +67,22 @@ class Stored:
         return self.stores.found
 
     def routes(self) -> list[Route]:
-        return [
-            *self.files.routes(),
-            *self.stores.routes(),
-            *self._of_stores.routes(),
-            *self.batches.routes(),
-        ]
+        every = (self.files, self.stores, self._of_stores, self.batches)
+        return [self._prepared(route) for api in every for route in api.routes()]
+
+    def _prepared(self, route: Route) -> Route:
+        """The same route, once what the stores are made of has been imported."""
+
+        async def endpoint(request: Request) -> Response:
+            await self._ready()
+            return await route.endpoint(request)
+
+        return Route(route.path, endpoint, methods=sorted(route.methods or ()))
 
     @asynccontextmanager
     async def going_on(self, after: asyncio.Event) -> AsyncGenerator[None]:
         """Within the block the background works, once `after` is set."""
-        # What does the work is made when there is some: it is dear to import.
-        jobs: list[Job] = [lambda: self._shelving.work(), *[lambda: self._runner.work()] * _BATCHES]
+        jobs: list[Job] = [self._shelve, *[self._answer] * _BATCHES]
         async with self._work.going_on(jobs, self._tidy, after=after):
             yield
 
@@ -85,9 +93,24 @@ class Stored:
             return await self._raw.complete(body, caller, priority=_PRIORITY)
         return await self._inside(path, body, caller)
 
+    async def _shelve(self) -> bool:
+        await self._ready()
+        return await self._shelving.work()
+
+    async def _answer(self) -> bool:
+        await self._ready()
+        return await self._runner.work()
+
     async def _tidy(self) -> None:
+        await self._ready()
         await self.files.store.sweep()
         await self._shelving.tidy()
+
+    async def _ready(self) -> None:
+        """Imports what the stores are made of: that is dear, and must not hold up the event loop."""
+        if not self._imported:
+            await asyncio.to_thread(_import)
+            self._imported = True
 
     @cached_property
     def _shelving(self) -> "Shelving":
@@ -100,3 +123,8 @@ class Stored:
         from server.batch_runner import BatchRunner
 
         return BatchRunner(self.batches.store, self.files.store, self._perform, asyncio.Semaphore(_REQUESTS))
+
+
+def _import() -> None:
+    for name in ("engine", "files", "vector_files", "batches"):
+        importlib.import_module(f"server.state.{name}")

@@ -67,39 +67,42 @@ class VectorSearch:
         best: dict[tuple[str, str, int], tuple[Passage, VectorFile]] = {}
         for store in stores:
             await self.stores.used(caller, store)
-            files = {file.file: file for file in await self.files.all(caller, store)}
-            for query in queries:
-                for passage in await self._passages(query, store, caller, files, filters, limit):
-                    file = files.get(passage.document.partition("/")[0])
-                    place = (store, passage.document, passage.start)
-                    if file and (place not in best or best[place][0].score < passage.score):
-                        best[place] = passage, file
+            sources = await self._sources(caller, store, filters)
+            passages = [one for query in queries for one in await self._passages(query, store, caller, sources, limit)]
+            files = await self.files.named(caller, store, {_file_of(passage) for passage in passages})
+            for passage in passages:
+                place = (store, passage.document, passage.start)
+                file = files.get(_file_of(passage))
+                if file and (place not in best or best[place][0].score < passage.score):
+                    best[place] = passage, file
         found = sorted(best.values(), key=lambda one: -one[0].score)[:limit]
         gate.after(act, "\n".join(passage.text for passage, _ in found))
         top = found[0][0].score if found else 0.0
         hits = [_hit(passage, file, passage.score / top if top > 0 else 0.0) for passage, file in found]
         return [hit for hit in hits if hit.score >= least]
 
-    async def _passages(
-        self,
-        query: str,
-        store: str,
-        caller: Caller,
-        files: "Mapping[str, VectorFile]",
-        filters: Comparison | Compound | None,
-        limit: int,
-    ) -> Sequence[Passage]:
+    async def _sources(self, caller: Caller, store: str, filters: Comparison | Compound | None) -> list[str] | None:
+        """The files to keep to, as the knowledge base names them; None for all."""
         from server.state.vector_files import source_of
 
-        sources = None
-        if filters is not None:
-            kept = [file for file in files.values() if fits(filters, file.attributes)]
-            sources = [source_of(file.file, file.name) for file in kept]
-            if not sources:
-                return []
+        if filters is None:
+            return None
+        kept = [file for file in await self.files.all(caller, store) if fits(filters, file.attributes)]
+        return [source_of(file.file, file.name) for file in kept]
+
+    async def _passages(
+        self, query: str, store: str, caller: Caller, sources: Sequence[str] | None, limit: int
+    ) -> Sequence[Passage]:
+        if sources is not None and not sources:
+            return []
         library = self.house.servers.library
         found = await library.search(query, caller=caller, collection=store, limit=limit, sources=sources)
         return found.passages
+
+
+def _file_of(passage: Passage) -> str:
+    """The upload that a passage was made of: the ids of its documents begin with it."""
+    return passage.document.partition("/")[0]
 
 
 def _hit(passage: Passage, file: "VectorFile", score: float) -> Hit:

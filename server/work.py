@@ -10,6 +10,7 @@ from server.state import Database
 __all__ = ["Job", "Work"]
 
 log = logging.getLogger(__name__)
+_AFTER_FAILURE_S = 30.0
 Job = Callable[[], Awaitable[bool]]
 """Does what waits, once; False where nothing did."""
 
@@ -61,14 +62,15 @@ class Work:
     async def _does(self, job: Job, after: asyncio.Event) -> None:
         await after.wait()
         while True:
-            woken, busy = self._woken, False
+            woken, busy, rest = self._woken, False, self._look_s
             if self._database.there:
                 try:
                     busy = await job()
                 except Exception:
                     log.exception("Work in the background failed")
+                    rest = _AFTER_FAILURE_S
             if not busy:
-                await _either(woken, self._look_s)
+                await _either(woken, rest)
 
     async def _tidies(self, tidy: Callable[[], Awaitable[None]], after: asyncio.Event) -> None:
         await after.wait()

@@ -1,7 +1,7 @@
 """Files in vector stores: put in, read in the background, taken out."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,6 +143,13 @@ class VectorFiles:
         where = (mine(_T, caller), _T.c.store == store, _T.c.status == "completed")
         async with self._database.read() as connection:
             return [_file(row) for row in (await connection.execute(select(_T).where(*where))).mappings().all()]
+
+    async def named(self, caller: Caller, store: str, ids: Collection[str]) -> dict[str, VectorFile]:
+        """Those of `ids` that can be found in a store, by id."""
+        where = (mine(_T, caller), _T.c.store == store, _T.c.file.in_(ids), _T.c.status == "completed")
+        async with self._database.read() as connection:
+            rows = (await connection.execute(select(_T).where(*where))).mappings().all()
+        return {row["file"]: _file(row) for row in rows}
 
     async def holding(self, caller: Caller, file: str) -> list[VectorFile]:
         """The same file in every store that holds it."""
