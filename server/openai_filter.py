@@ -5,11 +5,12 @@ from typing import Any, cast
 from pydantic_core import from_json, to_json
 
 from agents.kit import Act, Gate, Pieces
+from server.texts import texts
 from tools.base import Failed
 
 __all__ = ["StreamFilter"]
 
-_TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
+_NOTHING: dict[str, Any] = {}
 _LONGEST = 4_000_000
 """Bytes of one event."""
 
@@ -61,68 +62,85 @@ class StreamFilter:
         *events, self._buffer = buffer.split(b"\n\n")
         if len(self._buffer) > _LONGEST:
             raise Failed(f"The engine {self._act.name!r} sent an event of more than {_LONGEST} bytes.")
-        for one in events:
-            self._event(one)
-            if self.done or self.error is not None:
-                break
+        values = self._values(events)
+        if values:
+            try:
+                self._chunks(values, self._parsed(values))
+            except (AttributeError, TypeError) as error:  # looking at each part's type first would cost every chunk
+                raise self._foreign() from error
+        if self.done:
+            self._end()
         if not self._held or any(pieces.held for pieces in self._pieces.values()):
             return b""
         free, self._held = b"".join(self._held), []
         return free
 
-    def _event(self, one: bytes) -> None:
-        if not one.startswith(b"data:") or b"\n" in one:
-            one = b"data: " + b"".join(line[5:].strip() for line in one.split(b"\n") if line.startswith(b"data:"))
-        value = one[5:].strip()
-        if not value:
-            return  # a comment, or an event of another kind
-        if value == b"[DONE]":
-            self.done = True
-            self._end()
-            return
-        chunk = self._parsed(value)
-        if "error" in chunk:
-            self.error = chunk
-            return
-        try:
-            self._chunk(chunk, one)
-        except (AttributeError, TypeError) as error:  # looking at each part's type first would cost every chunk
-            raise self._foreign() from error
+    def _values(self, events: list[bytes]) -> list[bytes]:
+        """The data of the events, up to the end of the stream; comments and events of other kinds have none."""
+        values: list[bytes] = []
+        for one in events:
+            if one.startswith(b"data: ") and b"\n" not in one:
+                value = one[6:]
+            else:
+                value = b"".join(line[5:].strip() for line in one.split(b"\n") if line.startswith(b"data:"))
+            if value.startswith(b"[DONE]"):
+                self.done = True
+                break
+            if value:
+                values.append(value)
+        return values
 
-    def _chunk(self, chunk: dict[str, Any], one: bytes) -> None:
-        usage, changed = chunk.get("usage"), False
-        if usage:
-            self.spent = usage
-            if not self._usage:
-                if not chunk.get("choices"):
-                    return
-                del chunk["usage"]
+    def _chunks(self, values: list[bytes], chunks: list[dict[str, Any]]) -> None:
+        """What came at once is judged at once."""
+        found: dict[tuple[int, str], list[str]] = {}
+        ended: list[int] = []
+        for value, chunk in zip(values, chunks, strict=True):
+            if "error" in chunk:
+                self.error = chunk
+                break
+            usage, changed = chunk.get("usage"), False
+            if usage:
+                self.spent = usage
+                if not self._usage:
+                    if not chunk.get("choices"):
+                        continue
+                    del chunk["usage"]
+                    changed = True
+            for choice in chunk.get("choices") or ():
+                self._choice(choice, found)
+                if (reason := choice.get("finish_reason")) is not None:
+                    ended.append(choice.get("index") or 0)
+                    if reason == "stop":
+                        self.finished.add(ended[-1])
+            if chunk.get("model") != self._model:
+                chunk["model"] = self._model
                 changed = True
-        for choice in cast("list[dict[str, Any]]", chunk.get("choices") or ()):
-            self._choice(choice)
-        if chunk.get("model") != self._model:
-            chunk["model"] = self._model
-            changed = True
-        self._held.append(b"data: " + to_json(chunk) + b"\n\n" if changed else one + b"\n\n")
-
-    def _choice(self, choice: dict[str, Any]) -> None:
-        index = choice.get("index") or 0
-        delta = cast("dict[str, Any]", choice.get("delta") or {})
-        for name in _TEXTS:
-            if text := delta.get(name):
-                self._text(index, name, text)
-        if calls := delta.get("tool_calls"):
-            for call in cast("list[dict[str, Any]]", calls):
-                function = cast("dict[str, Any]", call.get("function") or {})
-                if text := function.get("arguments"):
-                    self._text(index, f"tool {call.get('index') or 0}", text)
-        if (reason := choice.get("finish_reason")) is not None:
-            if reason == "stop":
-                self.finished.add(index)
+            self._held += (b"data: ", to_json(chunk) if changed else value, b"\n\n")
+        for place, parts in found.items():
+            self._text(place, "".join(parts))
+        for index in ended:
             self._end(index)
 
-    def _text(self, index: int, name: str, text: str) -> None:
-        place = (index, name)
+    def _choice(self, choice: dict[str, Any], found: dict[tuple[int, str], list[str]]) -> None:
+        """Puts every text of a choice with those of the same stream of text."""
+        index = choice.get("index") or 0
+        if (text := choice.get("text")) is not None:  # of a completion that is no chat
+            found.setdefault((index, "text"), []).append(text)
+        for name, value in cast("dict[str, Any]", choice.get("delta") or _NOTHING).items():
+            if not value or name == "role":
+                continue
+            if isinstance(value, str):
+                found.setdefault((index, name), []).append(value)
+            elif name == "tool_calls":
+                for call in cast("list[dict[str, Any]]", value):
+                    function = cast("dict[str, Any]", call.get("function") or _NOTHING)
+                    for part in (function.get("name"), function.get("arguments")):
+                        if part:
+                            found.setdefault((index, f"tool {call.get('index') or 0}"), []).append(part)
+            else:
+                found.setdefault((index, name), []).extend(texts(value))
+
+    def _text(self, place: tuple[int, str], text: str) -> None:
         pieces = self._pieces.get(place)
         if pieces is None:
             pieces = self._pieces[place] = self._gate.pieces(self._act)
@@ -135,14 +153,14 @@ class StreamFilter:
             if pieces.held and (index is None or of == index):
                 pieces.end()
 
-    def _parsed(self, value: bytes) -> dict[str, Any]:
+    def _parsed(self, values: list[bytes]) -> list[dict[str, Any]]:
         try:
-            chunk: object = from_json(value)
+            chunks: list[dict[str, Any]] = from_json(b"[" + b",".join(values) + b"]")
         except ValueError:
-            chunk = None
-        if not isinstance(chunk, dict):
+            raise self._foreign() from None
+        if len(chunks) != len(values) or not all(type(chunk) is dict for chunk in chunks):
             raise self._foreign()
-        return cast("dict[str, Any]", chunk)
+        return chunks
 
     def _foreign(self) -> Failed:
         return Failed(f"The engine of {self._act.name!r} sent something else than a chat completion chunk.")
