@@ -29,10 +29,14 @@ from tools.base import (
     Forbidden,
     NeedsModel,
     NoReliableSource,
+    Overloaded,
     PartiturError,
     StepFailed,
+    TimedOut,
+    TooLong,
     ToolRef,
     Unauthenticated,
+    Unavailable,
 )
 from tools.language import detect
 
@@ -45,8 +49,11 @@ __all__ = ["PromptSource", "Prompts", "Runtime"]
 In = TypeVar("In", bound=BaseModel)
 Out = TypeVar("Out", bound=BaseModel)
 
-_PASSED_ON = (Cancelled, Forbidden, Unauthenticated, NoReliableSource, NeedsModel, StepFailed)
-"""What a failing step raises is told as it is where it is about the caller or already names a step."""
+_PASSED_ON = (
+    *(Cancelled, Forbidden, Unauthenticated, NoReliableSource, NeedsModel, StepFailed),
+    *(Overloaded, Unavailable, TimedOut, TooLong),
+)
+"""What a failing step raises is told as it is where it is about the caller, names a step already, or says when to ask again."""
 
 
 class PromptSource(Protocol):

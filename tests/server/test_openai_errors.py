@@ -20,6 +20,7 @@ from tools.models.breaker import Breaker
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(30)]
 
 HELLO: Any = [{"role": "user", "content": "Hallo"}]
+PLAIN: Any = [{"role": "user", "content": "Schreib in einfacher Sprache: Der Rat tagt."}]
 CHAT = json.dumps({"model": "summary", "messages": HELLO}).encode()
 SECRET = "sk-" + "a" * 24
 
@@ -57,13 +58,13 @@ def shaped(answer: httpx2.Response) -> dict[str, Any]:
 
 
 @requirement("ERROR-1", "ERROR-7")
-@pytest.mark.parametrize("model", [MODEL, "plain_language"])
+@pytest.mark.parametrize("model", [MODEL, "plain_language", "chat"])
 @pytest.mark.parametrize(
     ("status", "kind", "code"),
     [
-        (401, openai.InternalServerError, "failed"),
-        (403, openai.InternalServerError, "failed"),
-        (404, openai.InternalServerError, "failed"),
+        (401, openai.InternalServerError, None),
+        (403, openai.InternalServerError, None),
+        (404, openai.InternalServerError, None),
         (429, openai.RateLimitError, "rate_limit_exceeded"),
         (500, openai.InternalServerError, None),
         (503, openai.InternalServerError, "unavailable"),
@@ -75,7 +76,7 @@ async def test_a_fault_of_the_engine_is_told_as_what_it_means_to_the_caller(
 ) -> None:
     here.engine.fails(status, f"Incorrect API key provided: {SECRET} at http://10.0.0.7", headers={"Retry-After": "7"})
     with pytest.raises(kind) as failed:
-        await here.sdk.chat.completions.create(model=model, messages=HELLO, extra_body={"stream": streamed})
+        await here.sdk.chat.completions.create(model=model, messages=PLAIN, extra_body={"stream": streamed})
     assert failed.value.response.status_code == {401: 502, 403: 502, 404: 502, 500: 503}.get(status, status)
     assert failed.value.code == code or code is None
     assert not {"10.0.0.7", SECRET, "API key"} & set(failed.value.message.split())
@@ -225,6 +226,12 @@ async def test_models_answer_to_head_and_to_a_slash_at_the_end(wire: httpx2.Asyn
     )
     assert (head.status_code, head.content) == (200, b"")
     assert slash.json() == plain.json()
+
+
+@requirement("MODELS-5")
+async def test_a_slash_too_many_behind_chat_completions_leads_there(wire: httpx2.AsyncClient) -> None:
+    answer = await wire.post("/v1/chat/completions/", json={}, follow_redirects=True)
+    assert (answer.status_code, shaped(answer)["param"]) == (400, "model")
 
 
 @requirement("ERROR-12")
