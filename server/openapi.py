@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from agents.kit import Result, Turn, UseCase
 from compositions.catalog import Catalog
+from server.openapi_responses import response_paths
 from server.openapi_stored import stored_paths
 
 __all__ = ["OpenApi", "document", "general", "version"]
@@ -155,6 +156,7 @@ def general() -> dict[str, Any]:
             "create_transcription", "The words of a recording, where an engine for it is set.", form=True
         ),
         "/v1/images/generations": _post("create_image", "A picture for a prompt, where an engine for it is set."),
+        **response_paths(),
         **stored_paths(),
         "/v1/artifacts/{id}": _get("OpenAI", "get_artifact", "The bytes of something you made.", None, id),
         "/api/use-cases": _get("Use cases", "list_use_cases", "Lists the use cases with their schemas.", thing),
