@@ -10,7 +10,7 @@ if _CLIENT not in sys.modules and (spec := find_spec(_CLIENT)) is not None:
     sys.modules[_CLIENT] = module_from_spec(spec)
 
 import lancedb  # noqa: E402  # after the line above, which it is about
-from lancedb import index as lance_index  # noqa: E402
-from lancedb import query as lance_query  # noqa: E402
+from lancedb import index as lance_index  # noqa: E402  # as above
+from lancedb import query as lance_query  # noqa: E402  # as above
 
 __all__ = ["lance_index", "lance_query", "lancedb"]
