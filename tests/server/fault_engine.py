@@ -34,6 +34,8 @@ class FaultEngine:
     """Those for a model, in the order they came; not the probes of /health, /metrics and /v1/models."""
     connections: int = 0
     """Open now."""
+    opened: int = 0
+    """All that ever were."""
     running: int = 0
     """Requests under way now."""
     served: int = 0
@@ -122,7 +124,7 @@ class FaultEngine:
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = self._loop.create_task(self._connection(reader, writer))
         self._open[task] = writer
-        self.connections = len(self._open)
+        self.connections, self.opened = len(self._open), self.opened + 1
         task.add_done_callback(self._closed)
 
     def _closed(self, task: "asyncio.Task[None]") -> None:
