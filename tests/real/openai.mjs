@@ -15,16 +15,29 @@ let pieces = 0;
 for await (const chunk of stream) pieces += chunk.choices[0]?.delta?.content ? 1 : 0;
 const streamed = await stream.finalChatCompletion();
 const structured = await client.chat.completions.create({ model: "summary", messages, response_format: { type: "json_object" } });
+const conversation = [{ role: "developer", content: "Answer in English." }, { role: "user", content: "Hallo" }, { role: "assistant", content: "Guten Tag" }, ...messages];
+const later = await client.chat.completions.create({ model: "summary", messages: conversation });
+const request = [{ role: "user", content: `Fasse diesen Text zusammen: ${content}` }];
+const told = client.chat.completions.stream({ model: "chat", messages: request, partitur: { progress: true } });
+const progress = [];
+for await (const chunk of told) if (chunk.partitur?.progress) progress.push(chunk.partitur.progress.state);
+const text = (await told.finalChatCompletion()).choices[0].message.content;
+const plain = (await client.chat.completions.create({ model: "chat", messages: request })).choices[0].message.content;
+const other = { type: "json_schema", json_schema: { name: "other", schema: { type: "object", properties: { town: { type: "string" } }, required: ["town"] } } };
 const failed = {};
 for (const [name, call] of Object.entries({
   model: () => client.chat.completions.create({ model: "sumary", messages }),
   empty: () => client.chat.completions.create({ model: "summary", messages: [] }),
+  schema: () => client.chat.completions.create({ model: "summary", messages, response_format: other }),
+  path: () => client.get("/nothing"),
+  method: () => client.delete("/chat/completions"),
+  twice: () => client.post("/chat/completions", { body: `{"model": "summary", "model": "chat"}`, headers: { "Content-Type": "application/json" } }),
   key: () => new OpenAI({ baseURL, apiKey: "pt-wrong", maxRetries: 0 }).models.list(),
 })) {
   try {
     await call();
   } catch (error) {
-    failed[name] = { kind: error.constructor.name, status: error.status, message: error.message };
+    failed[name] = { kind: error.constructor.name, status: error.status, message: error.message, param: error.param, id: error.requestID };
   }
 }
 console.log(
@@ -36,6 +49,9 @@ console.log(
     pieces,
     streamed: streamed.choices[0].message.content,
     streamedUsage: streamed.usage,
+    later: later.choices[0].message.content,
+    progress,
+    undisturbed: text === plain,
     structured: JSON.parse(structured.choices[0].message.content),
     failed,
   }),

@@ -27,11 +27,23 @@ def test_usage_adds_up_and_is_the_same_streamed(report: dict[str, Any]) -> None:
     assert report["streamedUsage"] == usage
 
 
+def test_a_conversation_is_taken_and_progress_does_not_disturb_the_text(report: dict[str, Any]) -> None:
+    assert report["later"] == report["text"]
+    assert report["progress"] == ["started", "finished"]
+    assert report["undisturbed"]
+
+
 def test_errors_are_the_sdks_own_kinds(report: dict[str, Any]) -> None:
     kinds = {name: (error["kind"], error["status"]) for name, error in report["failed"].items()}
     assert kinds == {
         "model": ("NotFoundError", 404),
         "empty": ("BadRequestError", 400),
+        "schema": ("BadRequestError", 400),
+        "path": ("NotFoundError", 404),
+        "method": ("APIError", 405),
+        "twice": ("BadRequestError", 400),
         "key": ("AuthenticationError", 401),
     }
+    assert report["failed"]["schema"]["param"] == "response_format"
+    assert all(error["id"] for error in report["failed"].values())
     assert "summary" in report["failed"]["model"]["message"]
