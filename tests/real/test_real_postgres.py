@@ -219,14 +219,14 @@ def engine() -> Generator[Engine]:
 
 @contextmanager
 def serving(
-    home: Path, database: SecretStr, engine: Engine
+    place: Path, database: SecretStr | None, engine: Engine
 ) -> Generator[tuple[subprocess.Popen[bytes], openai.OpenAI]]:
-    """`partitur serve` in a home of its own, on the shared database."""
-    home.mkdir()
-    log = home / "serve.log"
+    """`partitur serve`: in a home of its own on a shared PostgreSQL, or in a shared home."""
+    place.mkdir()
+    log = place / "serve.log"
     given = {
-        "HOME": str(home / "home"),
-        "DATABASE": database.get_secret_value(),
+        "HOME": str(place / "home" if database else place.parent / "home"),
+        "DATABASE": database.get_secret_value() if database else "",
         "API_KEY": KEY,
         "MODEL_URL": engine.url,
         "MODEL_NAME": "town-model",
@@ -234,7 +234,7 @@ def serving(
     environment = {**os.environ, **{f"PARTITUR_{name}": value for name, value in given.items()}}
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            [PARTITUR, "serve", "--port", "0"], cwd=home, env=environment, stdout=sink, stderr=sink
+            [PARTITUR, "serve", "--port", "0"], cwd=place, env=environment, stdout=sink, stderr=sink
         )
     try:
         address = eventually(lambda: re.search(r"http://[\d.]+:\d+", log.read_text()), log)[0]
@@ -264,13 +264,17 @@ def answers(url: str) -> bool:
 
 @pytest.mark.anyio
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
 async def test_two_servers_share_files_and_one_finishes_what_the_other_was_killed_at(
-    url: SecretStr, engine: Engine, tmp_path: Path
+    kind: str, url: SecretStr, engine: Engine, tmp_path: Path
 ) -> None:
-    await asyncio.to_thread(share, url, engine, tmp_path)
+    await asyncio.to_thread(share, url if kind == "postgresql" else None, engine, tmp_path)
 
 
-def share(url: SecretStr, engine: Engine, tmp_path: Path) -> None:
+def share(url: SecretStr | None, engine: Engine, tmp_path: Path) -> None:
+    engine.asked.clear()
+    engine.answered.clear()
+    engine.go.clear()
     content = b"".join(line(f"Frage {n}") for n in range(30))
     with serving(tmp_path / "a", url, engine) as (process, first):
         with serving(tmp_path / "b", url, engine) as (_, second):
