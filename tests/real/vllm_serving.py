@@ -41,8 +41,8 @@ CHAT = (
 )
 POOLING = ("--runner=pooling", f"--max-num-queued-reqs={QUEUE}")
 ANY = ("--disable-access-log-for-endpoints=/health,/metrics",)
-TINY = ("--dtype=float32", "--enforce-eager", "--max-num-seqs=8")
-"""For models this small on a CPU; nothing for a real one."""
+TINY = ("--dtype=float32", "--enforce-eager", "--max-num-seqs=8", '--override-generation-config={"temperature":0}')
+"""For models this small on a CPU, and for answers that are the same each time; nothing for a real one."""
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -52,6 +52,8 @@ ENVIRONMENT = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     # Two threads wait for each other: 3.5 tokens a second instead of 100.
     "OMP_NUM_THREADS": "1",
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+    "OTEL_BSP_SCHEDULE_DELAY": "200",
 }
 
 
