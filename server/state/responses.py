@@ -1,11 +1,12 @@
 """Stored responses: what was asked and answered, the conversation behind it, and who is at work on what is not done."""
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, literal, or_, select, update
+from sqlalchemy import CTE, ColumnElement, Row, and_, delete, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.state.database import Database
@@ -42,6 +43,16 @@ class StoredResponse:
         return self.status in _OPEN
 
 
+@dataclass(eq=False)
+class _New:
+    """A response that waits to be kept."""
+
+    row: dict[str, Any]
+    before: CTE | None
+    """The way back from the one it continues."""
+    kept: bool = False
+
+
 class ResponseStore:
     """The responses of callers. What is not the caller's is not there.
 
@@ -55,11 +66,16 @@ class ResponseStore:
         self._database = database
         self._seconds = days * 86_400
         self._clock = clock
+        self._waiting: list[_New] = []
+        self._turn = asyncio.Lock()
 
     async def put(
         self, caller: Caller, body: Mapping[str, Any], items: Sequence[Mapping[str, Any]], *, streamed: bool = False
     ) -> None:
-        """Keeps a new response; those before it are kept as long as it."""
+        """Keeps a new response; those before it are kept as long as it.
+
+        What waits while another one is written goes into the next transaction together.
+        """
         now, previous = self._now, body["previous_response_id"]
         row = {
             "id": body["id"],
@@ -75,11 +91,15 @@ class ResponseStore:
             "streamed": streamed,
             "heartbeat": now if body["background"] else None,
         }
-        async with self._database.begin() as connection:
-            await connection.execute(insert(responses).values(row))
-            if previous is not None:
-                before = responses.c.id.in_(select(self._back(caller, previous).c.id))
-                await connection.execute(update(responses).where(before).values(expires=now + self._seconds))
+        new = _New(row, self._back(caller, previous) if previous is not None else None)
+        self._waiting.append(new)
+        try:
+            async with self._turn:
+                if not new.kept:
+                    await self._write()
+        finally:
+            if new in self._waiting:
+                self._waiting.remove(new)
 
     async def get(self, caller: Caller, id: str) -> StoredResponse:
         """A response.
@@ -180,6 +200,22 @@ class ResponseStore:
         async with self._database.begin() as connection:
             await connection.execute(delete(responses).where(late))
 
+    async def _write(self) -> None:
+        """Keeps all that waits; where that fails, each tries by itself."""
+        taken, self._waiting = self._waiting, []
+        try:
+            async with self._database.begin() as connection:
+                await connection.execute(insert(responses), [new.row for new in taken])
+                for new in taken:
+                    if new.before is not None:
+                        before = responses.c.id.in_(select(new.before.c.id))
+                        await connection.execute(update(responses).where(before).values(expires=new.row["expires"]))
+        except BaseException:
+            self._waiting = taken + self._waiting
+            raise
+        for new in taken:
+            new.kept = True
+
     @property
     def _now(self) -> int:
         return int(self._clock())
@@ -187,7 +223,7 @@ class ResponseStore:
     def _there(self, caller: Caller) -> ColumnElement[bool]:
         return and_(mine(responses, caller), or_(responses.c.expires.is_(None), responses.c.expires > self._now))
 
-    def _back(self, caller: Caller, id: str):
+    def _back(self, caller: Caller, id: str) -> CTE:
         """The way from a response back to the first one, with the number of steps."""
         there = self._there(caller)
         start = select(responses.c.id, responses.c.previous, literal(0).label("depth")).where(

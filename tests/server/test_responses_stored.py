@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -297,4 +298,35 @@ async def test_what_was_cancelled_stays_so(tmp_path: Path) -> None:
     assert not await store.save(body("resp_1", background=True))
     assert await store.alive(["resp_1"]) == set()
     assert (await store.get(ANNA, "resp_1")).status == "cancelled"
+    await database.close()
+
+
+class Counting(Database):
+    """Counts transactions that write, and lets the next ones fail."""
+
+    begun = 0
+    fails = 0
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncGenerator[Any]:
+        async with super().begin() as connection:
+            self.begun += 1
+            yield connection
+            if self.fails:
+                self.fails -= 1
+                raise Unavailable("Die Platte ist voll.")
+
+
+async def test_those_that_come_at_once_are_kept_together_and_fail_alone(tmp_path: Path) -> None:
+    database = Counting(tmp_path)
+    await database.open()
+    store = ResponseStore(database, days=30)
+    await asyncio.gather(*(store.put(ANNA, body(f"resp_{at}"), []) for at in range(50)))
+    assert database.begun < 10
+    database.fails = 1
+    made = [store.put(ANNA, body(f"resp_{at}"), []) for at in range(50, 60)]
+    kept = await asyncio.gather(*made, return_exceptions=True)
+    assert [type(one) for one in kept].count(Unavailable) == 1
+    there = await asyncio.gather(*(store.get(ANNA, f"resp_{at}") for at in range(60)), return_exceptions=True)
+    assert [type(one) for one in there].count(NotFound) == 1
     await database.close()
