@@ -11,6 +11,7 @@ from tools.base import InvalidInput, NotFound, Overloaded, PartiturError, Unavai
 
 __all__ = [
     "Broken",
+    "HeadTooLarge",
     "InvalidParameter",
     "TooSlow",
     "UnknownModel",
@@ -49,6 +50,14 @@ class TooSlow(InvalidInput):
     code = "request_timeout"
     status = 408
     default_hint = "Send it again, faster or less of it."
+
+
+class HeadTooLarge(InvalidInput):
+    """The head of a request is over its limit."""
+
+    code = "head_too_large"
+    status = 431
+    default_hint = "Send fewer or shorter headers."
 
 
 class NotAllowed(InvalidInput):

@@ -78,6 +78,8 @@ async def served(app: "ASGIApp", socket: sockets.socket, stopping: Stopping, sta
     """Serves `app` until a signal comes; `started` is called when it answers."""
     import uvicorn
 
+    from server.protocol import Protocol
+
     class Server(uvicorn.Server):
         async def startup(self, sockets: "list[sockets.socket] | None" = None) -> None:
             await super().startup(sockets)
@@ -105,7 +107,7 @@ async def served(app: "ASGIApp", socket: sockets.socket, stopping: Stopping, sta
 
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -19,6 +20,7 @@ from fault_engine import FaultEngine
 from server import House, Settings, open_house
 from server.app import create_app
 from server.keys import KeyStore, KeyVerifier
+from server.protocol import Protocol
 
 __all__ = ["Drill", "Held", "Told", "drill", "until"]
 
@@ -105,12 +107,15 @@ class Drill:
         return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
     async def send(self, request: bytes) -> bytes:
-        """Raw bytes; whatever comes back until the server closes, or has said all that it has."""
+        """The answer to raw bytes; nothing where the connection ends without one."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             writer.write(request)
-            writer.write_eof()
-            return await reader.read()
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", head)
+            return head + (await reader.readexactly(int(length[1])) if length else b"")
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return b""
         finally:
             writer.transport.abort()
 
@@ -161,7 +166,7 @@ async def drill(home: Path, engine: FaultEngine, models: dict[str, Any], **given
         app = create_app(house, KeyVerifier(keys, None))
         with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
             config = uvicorn.Config(
-                app, http="httptools", lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=5
+                app, http=Protocol, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=5
             )
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server._serve(sockets=[listening]))
