@@ -32,15 +32,14 @@ CHAT = (
     "--tool-strict-level=parameter",
     '--structured-outputs-config={"backend":"xgrammar","disable_any_whitespace":true}',
     "--enable-prompt-tokens-details",
-    "--enable-request-id-headers",
+    "--enable-force-include-usage",
     "--scheduling-policy=priority",
     f"--max-num-queued-reqs={QUEUE}",
     "--enable-lora",
-    "--max-lora-rank=8",
     f"--lora-modules={LORA}={HOME / 'models' / LORA}",
 )
-POOLING = ("--runner=pooling", f"--max-num-queued-reqs={QUEUE}")
-ANY = ("--disable-access-log-for-endpoints=/health,/metrics",)
+POOLING = ("--runner=pooling",)
+ANY = ("--enable-request-id-headers", "--disable-access-log-for-endpoints=/health,/metrics")
 TINY = ("--dtype=float32", "--enforce-eager", "--max-num-seqs=8", '--override-generation-config={"temperature":0}')
 """For models this small on a CPU, and for answers that are the same each time; nothing for a real one."""
 ENVIRONMENT = {
