@@ -240,5 +240,5 @@ def _listed(names: Collection[str]) -> str:
 
 
 def _nearest(name: str, names: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name[:80], names, n=1, cutoff=0.5)
     return f"Did you mean {close[0]!r}?" if close else ""

@@ -131,7 +131,7 @@ class PromptStore:
             if (path := files.get((name, spoken))) is not None:
                 return path, spoken
         names = sorted({known for known, _ in files})
-        near = difflib.get_close_matches(name, names, n=1)
+        near = difflib.get_close_matches(name[:80], names, n=1)
         raise NotFound(
             f"Prompt {name!r} is not in the library. It has {', '.join(map(repr, names)) or 'no prompts'}.",
             hint=f"Did you mean {near[0]!r}?" if near else f"Add the file {name}.md to the library.",

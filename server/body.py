@@ -18,9 +18,9 @@ __all__ = ["json_object", "parsed_object", "read_object", "while_connected"]
 T = TypeVar("T")
 _LONGEST_S = 60.0
 """Seconds that a client has for sending a body."""
-_MOST_PARTS = 1_000_000
-"""Of a body: commas, colons and opening brackets. A text of the longest kind has a tenth of it; a tree of that many small
-values would take hundreds of megabytes."""
+_MOST_PARTS = 500_000
+"""Of a body: commas, colons and opening brackets, also those in texts. A long text has a tenth of it; a tree of many more
+small values takes seconds and hundreds of megabytes."""
 _INFINITE = (float("inf"), float("-inf"))
 
 

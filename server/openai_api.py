@@ -25,6 +25,9 @@ from tools.models import Pool
 __all__ = ["CHAT", "OpenAIApi", "about_model"]
 
 CHAT = "/v1/chat/completions"
+_MOST_MESSAGES = 10_000
+_LONGEST_NAME = 80
+"""Letters of an unknown name that are looked at and told."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +116,11 @@ class OpenAIApi:
         return {"id": name, "object": "model", "created": self.began, "owned_by": "partitur", "partitur": about}
 
     def _unknown(self, name: str) -> UnknownModel:
+        name = name[:_LONGEST_NAME]
         near = difflib.get_close_matches(name, self._models, n=1, cutoff=0.5)
         known = ", ".join(map(repr, self._models))
         return UnknownModel(
-            f"The model {name[:80]!r} does not exist. There are {known}.",
+            f"The model {name!r} does not exist. There are {known}.",
             hint=f"Did you mean {near[0]!r}?" if near else "GET /v1/models lists them.",
         )
 
@@ -152,6 +156,8 @@ def _checked(data: Mapping[str, Any]) -> str:
         raise _unfit("model", "a text", model)
     if not isinstance(messages, list) or not messages:
         raise _unfit("messages", "a list of at least one message", cast("object", messages))
+    if len(cast("list[object]", messages)) > _MOST_MESSAGES:
+        raise _unfit("messages", f"a list of at most {_MOST_MESSAGES} messages", len(cast("list[object]", messages)))
     for number, message in enumerate(cast("list[object]", messages)):
         if not isinstance(message, dict):
             raise _unfit(f"messages[{number}]", "an object", message)

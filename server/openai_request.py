@@ -1,9 +1,9 @@
 """A chat completion request to what is no language model: checked against OpenAI's document, parameter by parameter."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from server.errors import InvalidParameter
 
@@ -11,6 +11,7 @@ __all__ = ["ChatRequest", "Message", "ResponseFormat", "checked"]
 
 _STRICT = ConfigDict(strict=True)
 _STOPS = 4
+_ENTRIES = 1_024
 
 
 def _stop(value: JsonValue) -> JsonValue:
@@ -24,6 +25,13 @@ def _choice(value: JsonValue) -> JsonValue:
     if value not in (None, "auto", "none"):
         raise ValueError("no tool of the client is called here; expected 'auto' or 'none'")
     return value
+
+
+def _few(value: object) -> object:
+    """Before the entries are looked at: pydantic would tell of each that is wrong."""
+    if isinstance(value, dict | list) and len(cast("dict[str, object] | list[object]", value)) > _ENTRIES:
+        raise ValueError(f"expected at most {_ENTRIES} entries")
+    return cast("object", value)
 
 
 class Message(BaseModel):
@@ -73,7 +81,7 @@ class ChatRequest(BaseModel):
     response_format: ResponseFormat | None = None
     tool_choice: Annotated[JsonValue, AfterValidator(_choice)] = None
     function_call: Annotated[JsonValue, AfterValidator(_choice)] = None
-    modalities: list[Literal["text"]] | None = None
+    modalities: list[Literal["text"]] | None = Field(default=None, max_length=8)
     partitur: _Wishes | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
@@ -83,17 +91,17 @@ class ChatRequest(BaseModel):
     max_completion_tokens: int | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     logprobs: bool | None = None
-    logit_bias: dict[str, float] | None = None
+    logit_bias: Annotated[dict[str, float], BeforeValidator(_few)] | None = None
     seed: int | None = None
     stop: Annotated[JsonValue, AfterValidator(_stop)] = None
-    tools: list[dict[str, JsonValue]] | None = None
-    functions: list[dict[str, JsonValue]] | None = None
+    tools: Annotated[list[dict[str, JsonValue]], BeforeValidator(_few)] | None = None
+    functions: Annotated[list[dict[str, JsonValue]], BeforeValidator(_few)] | None = None
     parallel_tool_calls: bool | None = None
     reasoning_effort: str | None = None
     verbosity: str | None = None
     service_tier: str | None = None
     store: bool | None = None
-    metadata: dict[str, str] | None = None
+    metadata: Annotated[dict[str, str], BeforeValidator(_few)] | None = None
     user: str | None = None
 
 

@@ -182,7 +182,7 @@ class ResponsesApi:
         chats = self.chats()
         if asked.model not in self.house.catalog.use_cases and asked.model not in chats:
             known = sorted({*self.house.catalog.use_cases, *chats})
-            near = difflib.get_close_matches(asked.model, known, n=1, cutoff=0.5)
+            near = difflib.get_close_matches(asked.model[:80], known, n=1, cutoff=0.5)
             raise UnknownModel(
                 f"The model {asked.model[:80]!r} does not exist, or does not answer. There are "
                 f"{', '.join(map(repr, known))}.",

@@ -92,9 +92,7 @@ async def test_every_parameter_reaches_the_engine_as_it_is(here: Desk, given: di
         here.engine.streams(chunk({"role": "assistant", "content": "{}"}), chunk({}, finish="stop"))
     else:
         here.engine.says({"content": "{}"})
-    await here.sdk.chat.completions.create(
-        model=MODEL, messages=HELLO, extra_body={**given, "stream": streamed}
-    )
+    await here.sdk.chat.completions.create(model=MODEL, messages=HELLO, extra_body={**given, "stream": streamed})
     (body,) = here.engine.bodies
     assert {name: body[name] for name in given} == given
     assert set(body) - set(given) - {"stream_options"} == {"model", "messages", "stream"}

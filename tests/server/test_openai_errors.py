@@ -297,6 +297,28 @@ async def test_a_hostile_body_is_refused_and_the_next_request_served(
     assert (await wire.get("/v1/models")).status_code == 200
 
 
+@requirement("BODY-7", "ERROR-3")
+@pytest.mark.parametrize(
+    ("change", "status", "param"),
+    [
+        ({"messages": [*HELLO] * 20_000}, 400, "messages"),
+        ({"messages": [7] * 200_000}, 400, "messages"),
+        ({"tools": [7] * 200_000}, 400, "tools"),
+        ({"metadata": {str(at): at for at in range(100_000)}}, 400, "metadata"),
+        ({"logit_bias": {str(at): [] for at in range(80_000)}}, 400, "logit_bias"),
+        ({"model": "a" * 10_000_000}, 404, None),
+        ({"response_format": {"type": "x" * 5_000_000}}, 400, "response_format.type"),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, dict) else None,
+)
+async def test_what_is_too_much_of_one_thing_is_refused_in_a_short_sentence(
+    wire: httpx2.AsyncClient, change: dict[str, Any], status: int, param: str | None
+) -> None:
+    answer = await wire.post("/v1/chat/completions", json={"model": "summary", "messages": HELLO} | change)
+    assert (answer.status_code, shaped(answer)["param"]) == (status, param)
+    assert len(answer.content) < 1_000
+
+
 async def exchange(here: Desk, *parts: bytes, headers: bytes = b"", end: bool = False) -> bytes:
     """What a bare socket reads back for a chat request of these parts, up to the end or that of the error's JSON."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(here.url.rpartition(":")[2]))
