@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ _AT_ONCE = 64
 _MOST = 1_000
 _LOOK_S = 0.4
 """How often it is looked whether work is still wanted; a cancelled response stops within a second, on any worker."""
+_BEAT_S = 5.0
 _TELL_S = 0.1
 """How long an event may wait for others, to be kept with them."""
 _KEPT_AT = frozenset({"response.in_progress", "response.output_item.done"})
@@ -121,13 +123,18 @@ class Background:
         await tell()
 
     async def _look(self) -> None:
+        """Stops what is not wanted any more, and now and then gives a sign of life."""
+        last = time.monotonic()
         while self._work:
             await asyncio.sleep(_LOOK_S)
             ids = list(self._work)
             try:
-                wanted = await self._store.alive(ids)
+                if time.monotonic() - last > _BEAT_S:
+                    await self._store.alive(ids)
+                    last = time.monotonic()
+                wanted = await self._store.wanted(ids)
             except PartiturError:
-                log.warning("No sign of life could be given for %d responses", len(ids), exc_info=True)
+                log.warning("It is not known whether %d responses are still wanted", len(ids), exc_info=True)
                 continue
             for id in set(ids) - wanted:
                 self.stop(id)

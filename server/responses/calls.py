@@ -18,6 +18,9 @@ from tools.base import Cancelled, PartiturError, Refused, SetupError
 
 __all__ = ["Calls", "said"]
 
+_AT_ONCE = 8
+"""Calls that one response makes at the same time."""
+
 
 @dataclass(frozen=True)
 class _Came:
@@ -41,6 +44,7 @@ class Calls:
         self._search = search
         self._scope = scope
         self._citing = citing
+        self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self, calls: Sequence[Call], messages: list[dict[str, Any]]) -> AsyncGenerator[Event]:
         """Makes calls at once and tells of each in its order; what they gave is added to `messages`.
@@ -97,6 +101,10 @@ class Calls:
             yield event
 
     async def _made(self, call: Call) -> _Came:
+        async with self._slots:
+            return await self._tried(call)
+
+    async def _tried(self, call: Call) -> _Came:
         query = None
         try:
             if call.kind == "search" and (tool := self._offer.search) is not None:

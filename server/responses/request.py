@@ -188,7 +188,16 @@ def _shown_tool(tool: _Tool) -> dict[str, JsonValue]:
     given = tool.model_dump(mode="json", exclude_unset=True, by_alias=True, exclude={"authorization", "headers"})
     if isinstance(tool, FunctionTool):
         return {"strict": tool.strict, "parameters": tool.parameters, **given}
-    return given
+    return {"vector_store_ids": [], **given} if isinstance(tool, FileSearchTool) else given
+
+
+def _name(tool: _Tool) -> str:
+    """What tells a tool from others of its type."""
+    match tool:
+        case FunctionTool(name=name) | McpTool(server_label=name):
+            return name
+        case _:
+            return ""
 
 
 _ELSEWHERE = {
@@ -249,9 +258,9 @@ def _check(asked: Asked, data: Mapping[str, Any]) -> None:
                 f"The metadata {name[:64]!r} is too long. Expected names of 64 and values of 512 characters at most.",
                 param="metadata",
             )
-    names = [tool.name for tool in asked.tools or () if isinstance(tool, FunctionTool)]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise InvalidParameter(f"The function {twice!r} is there twice. Expected one of each name.", param="tools")
+    kinds = [(tool.type, _name(tool)) for tool in asked.tools or ()]
+    if twice := next((kind for kind in kinds if kinds.count(kind) > 1), None):
+        raise InvalidParameter(f"The tool {' '.join(twice)!r} is there twice. Expected it once.", param="tools")
 
 
 def _path(place: tuple[int | str, ...]) -> str:

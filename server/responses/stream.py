@@ -23,8 +23,8 @@ __all__ = ["KeptStream", "LiveStream", "framed"]
 
 _HEAD = ("response.created", "response.queued", "response.in_progress")
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
-_LOOK_S = 0.1
-"""How often events of work in the background are looked for."""
+_SOON_S, _LATER_S = 0.05, 0.8
+"""How long events of work in the background are waited for: at first, and at most, where none come."""
 
 
 def framed(event: Event) -> bytes:
@@ -35,25 +35,31 @@ def framed(event: Event) -> bytes:
 class LiveStream(EventStream):
     """A response told while it comes to be.
 
-    Its first events wait until something came of it, or for some seconds: an early failure keeps its own status.
+    Args:
+        run: of the response.
+        first: seconds that its first events wait until something came of it: an early failure keeps its own status.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, *, first: float = 5.0) -> None:
         self._run = run
         self._head = b""
-        super().__init__(self._framed())
+        self._opening = asyncio.Lock()
+        super().__init__(self._framed(), first=first)
 
     async def _framed(self) -> AsyncGenerator[bytes]:
         async with aclosing(self._run.events(opened=lambda: self._started)) as events:
             async for event in events:
                 if event["type"] in _HEAD and not self._started:
                     self._head += framed(event)
-                else:
-                    yield framed(event)
+                    continue
+                async with self._opening:  # silence may have sent the head just now
+                    pass
+                yield framed(event)
 
     async def _start(self, send: Send) -> None:
-        await super()._start(send)
-        await send({"type": "http.response.body", "body": self._head, "more_body": True})
+        async with self._opening:
+            await super()._start(send)
+            await send({"type": "http.response.body", "body": self._head, "more_body": True})
 
     async def _tell(self, send: Send, error: PartiturError) -> None:
         await send({"type": "http.response.body", "body": framed(self._run.broken(error)), "more_body": True})
@@ -77,18 +83,17 @@ class KeptStream(EventStream):
         super().__init__(self._framed())
 
     async def _framed(self) -> AsyncGenerator[bytes]:
-        whole = False
+        whole, pause = False, _SOON_S
         while True:
             stored, events = await self._store.told(self._caller, self._id, after=self._after)
             for self._after, event in events:
                 kept = json.loads(event)
                 whole = kept["type"] in _ENDS
                 yield framed(kept)
-            if events:
-                continue
-            if not stored.open:
+            if not events and not stored.open:
                 break
-            await asyncio.sleep(_LOOK_S)
+            pause = _SOON_S if events else min(2 * pause, _LATER_S)
+            await asyncio.sleep(pause)
         yield ALIVE  # the stream has begun, even where nothing more is to be told
         if stored.status == "failed" and not whole:
             # Whoever worked on it is gone, and could not tell.

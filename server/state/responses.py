@@ -160,11 +160,16 @@ class ResponseStore:
             await self._found(connection, caller, id, lock=True)
             await connection.execute(delete(responses).where(mine(responses, caller), responses.c.id == id))
 
-    async def alive(self, ids: Collection[str]) -> set[str]:
-        """Gives a sign of life for responses that are worked on here; those that came back are still wanted."""
+    async def alive(self, ids: Collection[str]) -> None:
+        """Gives a sign of life for responses that are worked on here."""
         there = and_(responses.c.id.in_(ids), responses.c.status.in_(_OPEN))
         async with self._database.begin() as connection:
             await connection.execute(update(responses).where(there).values(heartbeat=self._now))
+
+    async def wanted(self, ids: Collection[str]) -> set[str]:
+        """Those that have been neither cancelled nor deleted."""
+        there = and_(responses.c.id.in_(ids), responses.c.status.in_(_OPEN))
+        async with self._database.read() as connection:
             return set((await connection.execute(select(responses.c.id).where(there))).scalars())
 
     async def tell(self, id: str, events: Sequence[tuple[int, str]]) -> None:

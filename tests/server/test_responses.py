@@ -262,6 +262,7 @@ async def test_what_an_engine_does_not_do_has_its_own_status(place: Town) -> Non
         ({"model": MODEL, "input": "a", "tools": [{"type": "web_search"}]}, "tools[0]"),
         ({"model": MODEL, "input": "a", "tools": [{"type": "function"}]}, "tools[0].name"),
         ({"model": MODEL, "input": "a", "tools": [FUNCTION, FUNCTION]}, "tools"),
+        ({"model": MODEL, "input": "a", "tools": 2 * [{"type": "file_search"}]}, "tools"),
         ({"model": MODEL, "input": "a", "tool_choice": "required"}, "tool_choice"),
         ({"model": MODEL, "input": "a", "tool_choice": {"type": "function", "name": "b"}}, "tool_choice"),
         ({"model": MODEL, "input": "a", "text": {"format": {"type": "xml"}}}, "text.format.type"),

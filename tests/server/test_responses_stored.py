@@ -279,7 +279,8 @@ async def test_what_nobody_works_on_any_more_has_failed(tmp_path: Path) -> None:
     store = ResponseStore(database, days=30, clock=lambda: now)
     await store.put(ANNA, body("resp_1", status="queued", background=True), [], streamed=True)
     now = LOST_S / 2
-    assert await store.alive(["resp_1", "resp_2"]) == {"resp_1"}
+    await store.alive(["resp_1", "resp_2"])
+    assert await store.wanted(["resp_1", "resp_2"]) == {"resp_1"}
     now = LOST_S * 1.4
     assert (await store.get(ANNA, "resp_1")).status == "queued"
     now = LOST_S * 2
@@ -296,7 +297,7 @@ async def test_what_was_cancelled_stays_so(tmp_path: Path) -> None:
     assert await store.save(body("resp_1", status="in_progress", background=True))
     assert (await store.cancel(ANNA, "resp_1")).body["status"] == "cancelled"
     assert not await store.save(body("resp_1", background=True))
-    assert await store.alive(["resp_1"]) == set()
+    assert await store.wanted(["resp_1"]) == set()
     assert (await store.get(ANNA, "resp_1")).status == "cancelled"
     await database.close()
 

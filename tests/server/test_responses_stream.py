@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from requirements import requirement
 from scripted_chat import MODEL, Town, calls, says, town
 from web_house import Wire
 
+from server.responses.stream import LiveStream
 from tools.base import Failed, Unavailable
 
 pytestmark = pytest.mark.anyio
@@ -211,6 +213,26 @@ async def test_a_failure_on_the_way_is_told_and_kept_with_what_there_is(place: T
     assert failed["output"][0]["content"][0]["text"] == "Guten Tag, "
     kept = (await place.client.get(f"/v1/responses/{failed['id']}")).json()
     assert kept == failed
+
+
+@requirement("RESP-14")
+async def test_a_model_that_thinks_for_long_keeps_nobody_waiting(place: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.responses.api.LiveStream", partial(LiveStream, first=0.01))
+    go = asyncio.Event()
+    place.chat.plays(go, Unavailable("Der Motor ist weg."))
+    wire = Wire(place.app, place.key, path="/v1/responses")
+    posted = asyncio.create_task(wire.post({"model": MODEL, "input": "Hallo", "stream": True}))
+    await wire.came.wait()
+    go.set()
+    await posted
+    assert wire.sent[0]["status"] == 200
+    events = [frame for frame in wire.text.split("\n\n")[:-1] if frame[0] != ":"]
+    assert [event.split("\n")[0] for event in events] == [
+        "event: response.created",
+        "event: response.in_progress",
+        "event: error",
+        "event: response.failed",
+    ]
 
 
 async def test_a_client_that_goes_away_stops_the_model(place: Town) -> None:
