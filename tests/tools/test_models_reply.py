@@ -10,6 +10,7 @@ import virtual_time
 from aiohttp.base_protocol import BaseProtocol
 
 from tools.base import Failed, TimedOut, Unavailable
+from tools.models.connections import Answer
 from tools.models.reply import Reply
 
 
@@ -43,7 +44,8 @@ def drill(test: Callable[..., Awaitable[None]], *, silence: float = 10.0, until:
 
     async def main() -> Reply:
         response = Response(**given)
-        reply = Reply(cast("aiohttp.ClientResponse", response), model="town", silence=silence, until=until)
+        loop = asyncio.get_running_loop()
+        reply = Reply(cast("Answer", response), model="town", silence=silence, until=until, loop=loop)
         await test(response, reply)
         reply.close()
         assert response.closed is not reply.whole
@@ -214,7 +216,8 @@ def test_an_answer_that_breaks_off_is_told_as_such(error: Exception) -> None:
 def test_its_clock_stops_with_it() -> None:
     async def main() -> None:
         response = Response()
-        reply = Reply(cast("aiohttp.ClientResponse", response), model="town", silence=10, until=100)
+        loop = asyncio.get_running_loop()
+        reply = Reply(cast("Answer", response), model="town", silence=10, until=100, loop=loop)
         response.feed(b"a")
         await anext(reply.parts())
         reply.close()

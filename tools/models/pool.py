@@ -18,7 +18,7 @@ from tools.models.slots import Slots
 from tools.models.transport import Transport
 
 if TYPE_CHECKING:
-    import aiohttp
+    from tools.models.connections import Answer
 
 __all__ = ["Pool"]
 
@@ -157,7 +157,7 @@ class Pool:
         loop, limits, breaker = self._transport.loop, self.config.limits, replica.breaker
         replica.outstanding += 1
         trial = breaker.begun()
-        response: aiohttp.ClientResponse | None = None
+        response: Answer | None = None
         kept = False
         try:
             async with asyncio.timeout_at(min(until, loop.time() + limits.first) if stream else until):
@@ -224,7 +224,7 @@ class Pool:
 class Begun(NamedTuple):
     """An answer that has begun: from which engine, and its first bytes where they were read."""
 
-    response: "aiohttp.ClientResponse"
+    response: "Answer"
     replica: Replica
     head: bytes | None
 

@@ -12,7 +12,7 @@ from tools.base import Failed, Overloaded, PartiturError, TimedOut, Unavailable
 from tools.models.transport import beginning
 
 if TYPE_CHECKING:
-    import aiohttp
+    from tools.models.connections import Answer
 
 __all__ = ["Declined", "refusal"]
 
@@ -44,10 +44,10 @@ class Declined(Failed):
         self.param = param
 
 
-async def refusal(response: "aiohttp.ClientResponse", id: str) -> PartiturError:
+async def refusal(response: "Answer", id: str) -> PartiturError:
     """The error of our tree that an answer of an engine of the model `id` stands for."""
     status = response.status
-    data = await beginning(response, _MOST)
+    data = await beginning(response.content, _MOST)
     log.warning("The engine of %r answered %d: %r", id, status, data[:_SAID])
     if status not in _BUSY:
         said, param = _message(data)

@@ -9,6 +9,8 @@ from tools.base import Failed, TimedOut, Unavailable
 if TYPE_CHECKING:
     import aiohttp
 
+    from tools.models.connections import Answer
+
 __all__ = ["Reply"]
 
 _MOST = 64_000_000
@@ -30,7 +32,7 @@ class Reply:
 
     def __init__(
         self,
-        response: "aiohttp.ClientResponse",
+        response: "Answer",
         *,
         model: str,
         silence: float,

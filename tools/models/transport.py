@@ -1,17 +1,16 @@
 """The one HTTP client of the installation, for every engine: aiohttp, opened at its first use."""
 
 import asyncio
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import aiohttp
 
+    from tools.models.connections import Answer, Connector, Target
+
 __all__ = ["Transport", "beginning"]
 
-_LARGE = 1_000_000
-"""Bytes of a body that is sent in pieces."""
 _KEEP_ALIVE_S = 4.0
 """vLLM's server closes an idle connection after 5 s; ours goes first, so that no request meets a closing one."""
 _AHEAD_BYTES = 65_536
@@ -24,31 +23,35 @@ class Transport:
     """Connections to engines. Proxies and certificates are the settings' business, never the environment's."""
 
     def __init__(self) -> None:
+        self._connector: Connector | None = None
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._targets: dict[str, Target] = {}
         self._limits: dict[float, aiohttp.ClientTimeout] = {}
 
-    async def post(
-        self, url: str, body: bytes, *, headers: Mapping[str, str], connect: float
-    ) -> "aiohttp.ClientResponse":
-        """Sends a request; the answer's body is still to be read, and the response to be closed.
+    async def post(self, url: str, body: bytes, *, headers: Mapping[str, str], connect: float) -> "Answer":
+        """Sends a request; the answer's body is still to be read, and the answer to be closed.
 
         Raises:
             aiohttp.ClientError: it could not be sent, or no answer came.
         """
         import aiohttp
 
-        limits = self._limits.get(connect)
-        if limits is None:  # 'connect' has the look-up of the name in it, which 'sock_connect' has not
-            limits = self._limits[connect] = aiohttp.ClientTimeout(total=None, connect=connect)
-        session = self._opened()
+        connector = self._opened()
+        target, limits = self._targets.get(url), self._limits.get(connect)
+        if target is None or limits is None:
+            from tools.models.connections import Target
+
+            target = self._targets.setdefault(url, Target(url))
+            # 'connect' has the look-up of the name in it, which 'sock_connect' has not
+            limits = self._limits.setdefault(connect, aiohttp.ClientTimeout(total=None, connect=connect))
         try:
-            return await session.post(url, data=_sent(body), headers=headers, timeout=limits, allow_redirects=False)
+            return await connector.post(target, body, headers=headers, limits=limits)
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError):
             # Most likely it met an idle connection that the engine was just closing, which is no fault of the engine.
-            return await session.post(url, data=_sent(body), headers=headers, timeout=limits, allow_redirects=False)
+            return await connector.post(target, body, headers=headers, limits=limits)
 
     async def get(self, url: str, *, headers: Mapping[str, str], seconds: float, at_most: int) -> tuple[int, bytes]:
         """Status and body of an answer, of which no more than `at_most` bytes are read.
@@ -59,9 +62,19 @@ class Transport:
         """
         import aiohttp
 
+        connector = self._opened()
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                connector_owner=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"Accept-Encoding": "identity", "User-Agent": "partitur"},
+                auto_decompress=False,
+                trust_env=False,
+            )
         limits = aiohttp.ClientTimeout(total=seconds)
-        async with self._opened().get(url, headers=headers, timeout=limits, allow_redirects=False) as response:
-            return response.status, await beginning(response, at_most)
+        async with self._session.get(url, headers=headers, timeout=limits, allow_redirects=False) as response:
+            return response.status, await beginning(response.content, at_most)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -74,32 +87,21 @@ class Transport:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+        connector, self._connector = self._connector, None
+        if connector is not None:
+            await connector.close()
 
-    def _opened(self) -> "aiohttp.ClientSession":
-        if self._session is None:
-            import aiohttp
-
+    def _opened(self) -> "Connector":
+        if self._connector is None:
             from tools.models.connections import Connector
 
-            self._session = aiohttp.ClientSession(
-                connector=Connector(idle=_KEEP_ALIVE_S, names=_NAMES_S),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"Accept-Encoding": "identity", "User-Agent": "partitur"},
-                auto_decompress=False,
-                read_bufsize=_AHEAD_BYTES,
-                trust_env=False,
-            )
-        return self._session
+            self._connector = Connector(idle=_KEEP_ALIVE_S, names=_NAMES_S, ahead=_AHEAD_BYTES)
+        return self._connector
 
 
-async def beginning(response: "aiohttp.ClientResponse", at_most: int) -> bytes:
+async def beginning(content: "aiohttp.StreamReader", at_most: int) -> bytes:
     """The first `at_most` bytes of an answer, or all of it where it is shorter."""
     data = b""
-    while len(data) < at_most and (part := await response.content.readany()):
+    while len(data) < at_most and (part := await content.readany()):
         data += part
     return data[:at_most]
-
-
-def _sent(body: bytes) -> "bytes | io.BytesIO":
-    """A body as aiohttp wants it: a large one in pieces, so that others are served between them."""
-    return body if len(body) <= _LARGE else io.BytesIO(body)
