@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from web_house import Web, web
 
+from server.protocol import Protocol
 from tools.models import ModelConfig
 from tools.models.config import Limits
 
@@ -160,7 +161,7 @@ async def _on_a_port(app: Starlette) -> AsyncGenerator[str]:
         def capture_signals(self) -> Generator[None]:
             yield
 
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, http="httptools", lifespan="off", log_config=None)
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, http=Protocol, lifespan="off", log_config=None)
     server = Server(config)
     serving = asyncio.create_task(server.serve())
     await asyncio.wait_for(started.wait(), 20)

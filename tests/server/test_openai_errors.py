@@ -351,7 +351,11 @@ async def exchange(here: Desk, *parts: bytes, headers: bytes = b"", end: bool = 
     ],
 )
 async def test_a_body_that_is_not_as_long_as_it_says_is_400(here: Desk, headers: bytes, body: bytes) -> None:
-    assert (await exchange(here, body, headers=headers)).startswith(b"HTTP/1.1 400")
+    read = await exchange(here, body, headers=headers)
+    head, _, told = read.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert b"x-request-id" in head.lower()
+    assert problems("ErrorResponse", json.loads(told)) == []
     assert await here.sdk.models.list()
 
 
