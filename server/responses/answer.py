@@ -96,7 +96,7 @@ class Answer:
             **self.asked,
             "output": self.output,
             "store": self.stored,
-            "usage": self.spent.shown() if self.ended and self.status != "cancelled" else None,
+            **({"usage": self.spent.shown()} if self.ended and self.status != "cancelled" else {}),
             **self.extra,
         }
 

@@ -179,7 +179,7 @@ class Asked(BaseModel):
             "top_logprobs": self.top_logprobs or 0,
             "top_p": self.top_p,
             "truncation": self.truncation or "disabled",
-            "user": self.user,
+            **({"user": self.user} if self.user is not None else {}),
         }
 
 

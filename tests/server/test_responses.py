@@ -9,6 +9,7 @@ import openai
 import pytest
 from openai.types.responses import Response, ResponseInputItemParam
 from requirements import requirement
+from responses_contract import misfits
 from scripted_chat import MODEL, Town, calls, says, town
 
 from tools.base import Failed, Overloaded, TooLong, Unavailable
@@ -37,6 +38,7 @@ async def test_a_response_has_everything_that_the_official_type_has(place: Town)
     answer = await place.client.post("/v1/responses", json={"model": MODEL, "input": "Hallo", "metadata": {"a": "b"}})
     body = answer.json()
     Response.model_validate(body, strict=True)
+    assert misfits("Response", body) == []
     (message,) = body["output"]
     assert body["id"].startswith("resp_")
     assert (body["object"], body["status"], body["error"], body["incomplete_details"]) == (

@@ -11,6 +11,7 @@ from typing import Any
 import openai
 import pytest
 from requirements import requirement
+from responses_contract import misfits
 from scripted_chat import MODEL, Town, says, town
 from web_house import Wire
 
@@ -92,6 +93,8 @@ async def test_what_a_response_was_made_of_is_listed_page_by_page(place: Town) -
     assert listed[2].content[1].detail == "auto"
     backwards: Any = [item async for item in place.sdk.responses.input_items.list(second.id)]
     assert backwards == listed[::-1]
+    whole = (await place.client.get(f"/v1/responses/{second.id}/input_items")).json()
+    assert misfits("ResponseItemList", whole) == []
     query = {"after": "msg_1"}
     wrong = await place.client.get(f"/v1/responses/{second.id}/input_items", params=query)
     assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "after")

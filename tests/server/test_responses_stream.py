@@ -11,6 +11,7 @@ import pytest
 from openai.types.responses import ResponseStreamEvent
 from pydantic import BaseModel, TypeAdapter
 from requirements import requirement
+from responses_contract import misfits
 from scripted_chat import MODEL, Town, calls, says, town
 from web_house import Wire
 
@@ -48,6 +49,7 @@ def checked(answer: httpx.Response) -> list[dict[str, Any]]:
         event = json.loads(data.removeprefix("data: "))
         assert name == f"event: {event['type']}"
         OFFICIAL.validate_python(event, strict=True)
+        assert misfits("ResponseStreamEvent", event) == [], event
         events.append(event)
     return events
 

@@ -7,6 +7,7 @@ from typing import Any
 import openai
 import pytest
 from requirements import requirement
+from responses_contract import misfits
 from scripted_chat import MODEL, Town, calls, says, town
 
 from tools.base import Unavailable
@@ -207,6 +208,7 @@ async def test_passages_are_cited_by_their_number(informed: Town) -> None:
     search: Any = {"type": "file_search", "vector_store_ids": [], "max_num_results": 3}
     body = {"model": MODEL, "input": "Was kostet es?", "tools": [search], "include": ["file_search_call.results"]}
     answer = (await informed.client.post("/v1/responses", json=body)).json()
+    assert misfits("Response", answer) == []
     call, said = answer["output"]
     assert (call["status"], call["queries"]) == ("completed", ["Kosten Freibad"])
     assert "2,4 Millionen" in call["results"][0]["text"]

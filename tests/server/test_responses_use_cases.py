@@ -6,6 +6,7 @@ from typing import Any
 
 import openai
 import pytest
+from responses_contract import misfits
 from scripted_chat import Town, town
 from test_responses_stream import OFFICIAL, kinds
 from web_house import TEXT
@@ -57,6 +58,7 @@ async def test_whole_and_streamed_say_the_same(place: Town) -> None:
     events = [json.loads(frame.split("\ndata: ")[1]) for frame in answer.text.split("\n\n")[:-1]]
     for event in events:
         OFFICIAL.validate_python(event, strict=True)
+        assert misfits("ResponseStreamEvent", event) == []
     names = kinds(events)
     assert names[:4] == ["created", "in_progress", "output_item.added", "content_part.added"]
     assert names[-4:] == ["output_text.done", "content_part.done", "output_item.done", "completed"]
