@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from server.errors import HeadTooLarge, openai_error
 from server.identity import new_id
+from server.joined import Joining
 from tools.base import InvalidInput
 
 __all__ = ["Protocol"]
@@ -28,7 +29,7 @@ class Protocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        super().connection_made(transport)
+        super().connection_made(Joining(transport, self.loop))
         self._timer = self.loop.call_later(_LONGEST_S, self._late)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,0 +1,50 @@
+"""A transport whose writes of one turn of the event loop leave as one: head, body and end of an answer.
+
+uvicorn writes the three apart, and uvloop (0.23) hands each write to the system at once, as a packet of its own.
+"""
+
+import asyncio
+
+__all__ = ["Joining"]
+
+_MOST = 65_536
+"""Bytes that wait; with more they leave at once, so that a reader that is slow is noticed."""
+
+
+class Joining(asyncio.Transport):
+    """Gathers what is written until the turn of the loop ends."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._transport, self._loop = transport, loop
+        self._parts: list[bytes] = []
+        self._size = 0
+        self.get_extra_info = transport.get_extra_info
+        self.is_closing = transport.is_closing
+        self.pause_reading = transport.pause_reading
+        self.resume_reading = transport.resume_reading
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(bytes(data))
+        self._size += len(data)
+        if self._size > _MOST:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._parts.clear()
+        self._transport.abort()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._flush()
+        self._transport.set_protocol(protocol)
+
+    def _flush(self) -> None:
+        if parts := self._parts:
+            self._parts, self._size = [], 0
+            self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
