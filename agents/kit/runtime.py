@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
@@ -254,7 +254,7 @@ class Runtime:
         steps = scope.ordered_steps()
         makers = scope.engines or scope.makers
         engines = dict.fromkeys(engine for _, engine in sorted(makers.items()) if engine)
-        return _typed(use_case)(
+        return _envelope(use_case.output)(
             use_case=use_case.name,
             output=output,
             outcome=outcome,
@@ -289,7 +289,7 @@ class Runtime:
             output, citations = made.output, made.evidence.citations
         except (NoReliableSource, NeedsModel) as error:
             outcome, message = _outcome(error), str(error)
-        return _typed(use_case)(
+        return _envelope(use_case.output)(
             use_case=use_case.name,
             output=output,
             outcome=outcome,
@@ -349,6 +349,7 @@ def _outcome(error: NoReliableSource | NeedsModel) -> Outcome:
     return "needs_model" if isinstance(error, NeedsModel) else "no_source"
 
 
-def _typed(use_case: UseCase[Any, Any]) -> type[Result[Any]]:
-    """The envelope with the use case's own output type; pydantic keeps each one it has made."""
-    return Result[use_case.output]
+@lru_cache(maxsize=1024)
+def _envelope(output: type[BaseModel]) -> type[Result[Any]]:
+    """The envelope with the use case's own output type: pydantic forgets one as soon as no result holds it."""
+    return Result[output]
