@@ -5,6 +5,7 @@ import json
 import math
 import struct
 import urllib.request
+from collections.abc import Generator
 
 import openai
 import pytest
@@ -16,8 +17,9 @@ EMBED = "tiny-embed"
 
 
 @pytest.fixture
-def vectors(embed_engine: Engine, gateway: Gateway) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=0)
+def vectors(embed_engine: Engine, gateway: Gateway) -> Generator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=0) as opened:
+        yield opened
 
 
 def test_the_same_text_has_the_same_vector(vectors: openai.OpenAI) -> None:

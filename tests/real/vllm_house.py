@@ -177,11 +177,12 @@ def gateway(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Gener
 
 
 @pytest.fixture
-def sdk(chat_engine: Engine, gateway: Gateway) -> "openai.OpenAI":
+def sdk(chat_engine: Engine, gateway: Gateway) -> "Generator[openai.OpenAI]":
     """OpenAI's client at the gateway, with the chat engine behind it."""
     import openai
 
-    return openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=0)
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=0) as opened:
+        yield opened
 
 
 def until(look: Callable[[], T | None], what: str, seconds: float = 120) -> T:
