@@ -138,6 +138,19 @@ class Drill:
             connections=self.engine.connections,
         )
 
+    async def settle(self) -> None:
+        """Notes what it holds, once a first request of each kind has been served."""
+        ask: list[Awaitable[Told]] = [self.ask(stream=at % 2 > 0) for at in range(4)]
+        assert all(told.ended for told in await asyncio.gather(*ask))
+        seen: list[Held] = []
+
+        def same() -> bool:
+            seen.append(self.held())
+            return len(seen) > 10 and len(set(seen[-10:])) == 1 and not seen[-1].connections
+
+        await until(same, lambda: f"It does not come to rest: {seen[-3:]}")
+        self.quiet = seen[-1]
+
     async def back(self) -> None:
         """Waits until it holds what it held before, and serves."""
         assert await self.healthy()
@@ -174,22 +187,8 @@ async def drill(home: Path, engine: FaultEngine, models: dict[str, Any], **given
                 await until(lambda: server.started, lambda: "The server does not start.")
                 await app.state.health.loaded.wait()
                 opened = Drill(house, listening.getsockname()[1], key, engine)
-                await _settled(opened)
+                await opened.settle()
                 yield opened
             finally:
                 server.should_exit = True
                 await serving
-
-
-async def _settled(opened: Drill) -> None:
-    """Notes what it holds, once a first request of each kind has been served."""
-    ask: list[Awaitable[Told]] = [opened.ask(stream=at % 2 > 0) for at in range(4)]
-    assert all(told.ended for told in await asyncio.gather(*ask))
-    before: list[Held] = []
-
-    def same() -> bool:
-        before.append(opened.held())
-        return len(before) > 10 and len(set(before[-10:])) == 1 and not before[-1].connections
-
-    await until(same, lambda: f"It does not come to rest: {before[-3:]}")
-    opened.quiet = before[-1]
