@@ -122,6 +122,7 @@ async def _parts(house: "House") -> list[Check]:
     looks: list[tuple[str, Look]] = [
         ("engine", lambda: _engine(house.settings)),
         *((f"{kind}_url", _endpoint_look(house.settings, kind)) for kind in _ENDPOINTS if _url(house.settings, kind)),
+        ("database", lambda: _database(house)),
         ("knowledge", lambda: _knowledge(house)),
         ("speech", lambda: _speech(house)),
         ("picture", lambda: _picture(house)),
@@ -170,6 +171,12 @@ async def _writable(home: Path) -> str:
     with tempfile.NamedTemporaryFile(dir=home) as file:
         file.write(b"x")
     return f"{home} can be written"
+
+
+async def _database(house: "House") -> str:
+    if not house.state.there:
+        return "SQLite, made in the home when it is first used"
+    return await house.state.open()
 
 
 async def _space(home: Path) -> str:

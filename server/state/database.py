@@ -71,9 +71,9 @@ class Database:
         """Whether somebody has made it: there is something to look for in it."""
         return self._engine is not None or self._url is not None or (self._home / FILE).exists()
 
-    async def open(self) -> None:
-        """Opens it now. Every transaction does so by itself."""
-        await self._opened()
+    async def open(self) -> str:
+        """Opens it now, as every transaction does by itself; says where it lies, without a password."""
+        return (await self._opened()).where
 
     async def close(self) -> None:
         """Closes its connections; a later transaction opens it again."""

@@ -8,16 +8,16 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import SecretStr
 from sqlalchemy import URL, Connection, event, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from server.state.database import FILE
 from server.state.migrating import migrate
-from tools.base import SetupError, Unavailable
+from tools.base import InvalidInput, SetupError, Unavailable
 
 __all__ = ["Engine"]
 
@@ -122,6 +122,10 @@ class Engine:
             async with connection.begin():
                 yield connection
         except DBAPIError as error:
+            if _unfit(error):
+                raise InvalidInput(
+                    "A value that was sent does not fit the database. Expected texts without NUL and numbers of 64 bits."
+                ) from error
             if error.connection_invalidated or isinstance(error, OperationalError):
                 raise self._unreachable(error) from error
             raise
@@ -138,6 +142,12 @@ class Engine:
             "The database does not answer. Expected it to be reachable.",
             hint="Try again in a moment; the log has the reason.",
         )
+
+
+def _unfit(error: DBAPIError) -> bool:
+    """Whether it is about a value: PostgreSQL's class 22, which the driver knows in part only."""
+    state = cast("object", getattr(error.orig, "sqlstate", None))
+    return isinstance(error, DataError) or (isinstance(state, str) and state.startswith("22"))
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:  # Any: the driver's connection has no type

@@ -18,7 +18,7 @@ __all__ = ["FileStore", "StoredFile", "Upload"]
 _PART = 1_048_576
 """Bytes; one is written in one transaction and held in memory once."""
 _UPLOAD_S = 3_600
-"""Seconds after which an upload that nobody finished is taken away."""
+"""Seconds after its last part that an upload which nobody finishes is taken away."""
 
 
 class StoredFile(BaseModel):
@@ -51,7 +51,7 @@ class FileStore:
     @asynccontextmanager
     async def upload(self, caller: Caller, *, limited: bool = True) -> AsyncGenerator["Upload"]:
         """Takes a file in. Left without `finish`, nothing of it stays. What is made here may be larger than uploads."""
-        upload = Upload(self._database, caller, self._most if limited else None, int(self._clock()))
+        upload = Upload(self._database, caller, self._most if limited else None, self._clock)
         try:
             yield upload
         finally:
@@ -139,11 +139,12 @@ class FileStore:
 class Upload:
     """A file that is coming in; made by `FileStore.upload`. Its first part makes the row, its last one shows it."""
 
-    def __init__(self, database: Database, caller: Caller, most: int | None, now: int) -> None:
+    def __init__(self, database: Database, caller: Caller, most: int | None, clock: Callable[[], float]) -> None:
         self._database = database
         self._caller = caller
         self._most = most
-        self._now = now
+        self._clock = clock
+        self._began = int(clock())
         self._id = new_id("file-")
         self._waiting = bytearray()
         self._parts = 0
@@ -180,8 +181,8 @@ class Upload:
             name=name,
             purpose=purpose,
             bytes=self.size,
-            created=self._now,
-            expires=None if lives is None else self._now + lives,
+            created=self._began,
+            expires=None if lives is None else self._began + lives,
         )
         shown = file.model_dump(exclude={"id", "created"})
         await connection.execute(update(files).where(files.c.id == self._id).values(**shown, whole=True))
@@ -207,10 +208,13 @@ class Upload:
                 "purpose": "",
                 "bytes": 0,
                 "whole": False,
-                "created": self._now,
-                "expires": self._now + _UPLOAD_S,
+                "created": self._began,
+                "expires": self._began + _UPLOAD_S,
             }
             await connection.execute(insert(files).values(row))
+        else:
+            later = int(self._clock()) + _UPLOAD_S
+            await connection.execute(update(files).where(files.c.id == self._id).values(expires=later))
         if content:
             part = {"file": self._id, "number": self._parts, "content": content}
             await connection.execute(insert(file_parts).values(part))

@@ -12,7 +12,7 @@ from server.state.database import Database
 from server.state.files import StoredFile
 from server.state.leases import LEASE_S, Lease
 from server.state.paging import Page, Paging, new_id, paged
-from server.state.tables import mine, row_of, vector_store_files
+from server.state.tables import mine, row_of, vector_store_files, vector_stores
 from server.state.vector_stores import Counts, FileStatus, counted
 from tools.base import Caller, NotFound
 from tools.knowledge.files import Inline
@@ -92,10 +92,18 @@ class VectorFiles:
     async def add(
         self, caller: Caller, store: str, items: Sequence[tuple[StoredFile, Attributes]], *, together: bool = False
     ) -> str | None:
-        """Puts files in, to be read; what is there already is read anew. Gives the id of what was put in together."""
+        """Puts files in, to be read; what is there already is read anew. Gives the id of what was put in together.
+
+        Raises:
+            NotFound: the store has been deleted meanwhile.
+        """
         batch, now = new_id("vsfb_") if together else None, int(self._clock())
         whose, who = row_of(caller), _CALLER.dump_python(caller, mode="json")
+        one = select(vector_stores.c.id).where(mine(vector_stores, caller), vector_stores.c.id == store)
         async with self._database.begin() as connection:
+            # Held, so that nobody deletes it now, or puts the same file in.
+            if (await connection.execute(one.with_for_update())).first() is None:
+                raise NotFound(f"The vector store {store!r} is not there any more.", hint="Make a new one.")
             for file, attributes in items:
                 row = {
                     "store": store,

@@ -38,7 +38,7 @@ from server.state.files import FileStore
 from server.state.tables import REVISION, metadata
 from server.state.vector_files import VectorFiles
 from server.state.vector_stores import VectorStores
-from tools.base import Caller, SetupError, Unavailable
+from tools.base import Caller, InvalidInput, NotFound, SetupError, Unavailable
 
 KEY = "pt-real-postgres"
 ANNA, BERT = Caller(subject="anna"), Caller(subject="bert")
@@ -111,6 +111,27 @@ async def test_a_connection_that_the_server_ended_is_made_anew(database: Databas
         async with database.begin() as connection:
             others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
             await connection.execute(text(f"{others} AND pid <> pg_backend_pid()"))
+
+
+@pytest.mark.anyio
+async def test_a_text_that_it_cannot_hold_is_the_callers_mistake(database: Database) -> None:
+    stores = VectorStores(database)
+    with pytest.raises(InvalidInput):
+        await stores.add(ANNA, name="a\0b", description=None, metadata={}, days=None)
+    with pytest.raises(InvalidInput):
+        await stores.get(ANNA, "vs_\0")
+
+
+@pytest.mark.anyio
+async def test_the_same_file_put_in_twice_at_once_is_there_once(database: Database) -> None:
+    file = await FileStore(database, max_bytes=10).add(ANNA, b"x", name="a.md", purpose="user_data")
+    stores, shelved = VectorStores(database), VectorFiles(database, worker="one")
+    store = await stores.add(ANNA, name="", description=None, metadata={}, days=None)
+    await asyncio.gather(*(shelved.add(ANNA, store.id, [(file, {})]) for _ in range(8)))
+    assert (await stores.get(ANNA, store.id)).counts.total == 1
+    await stores.delete(ANNA, store.id)
+    with pytest.raises(NotFound):
+        await shelved.add(ANNA, store.id, [(file, {})])
 
 
 @pytest.mark.anyio

@@ -58,7 +58,7 @@ def test_help_is_quick_because_it_imports_nothing_dear() -> None:
         "from server.cli import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "dear = ['pydantic_ai', 'fastmcp', 'lancedb', 'pydantic', 'pydantic_settings', 'rich', 'openai', 'starlette']\n"
+        "dear = ['pydantic_ai', 'fastmcp', 'lancedb', 'pydantic', 'pydantic_settings', 'rich', 'openai', 'starlette', 'sqlalchemy']\n"
         "print('DEAR', [name for name in dear if name in sys.modules], time.process_time() - began < 0.3)\n"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)

@@ -32,7 +32,7 @@ async def test_a_new_installation_has_nothing_failed(healthy: dict[str, Check]) 
     assert [check for check in healthy.values() if check.state == "failed"] == []
     assert list(healthy) == [
         *("python", "names", "settings", "home", "disk", "prompts", "catalog", "engine"),
-        *("knowledge", "speech", "picture", "fonts", "graph", "tables"),
+        *("database", "knowledge", "speech", "picture", "fonts", "graph", "tables"),
     ]
 
 
@@ -41,6 +41,10 @@ async def test_what_is_still_empty_is_a_warning_with_the_command_that_fills_it(h
     assert "partitur ingest" in healthy["knowledge"].todo
     assert healthy["tables"].todo == "Load some with 'partitur load tables FOLDER'."
     assert healthy["graph"].todo == "Load some with 'partitur load graph FOLDER'."
+
+
+async def test_a_database_that_nobody_needed_yet_is_not_made(healthy: dict[str, Check]) -> None:
+    assert healthy["database"] == Check("database", "ok", "SQLite, made in the home when it is first used")
 
 
 async def test_speech_and_picture_are_really_made(healthy: dict[str, Check]) -> None:

@@ -87,6 +87,17 @@ async def test_requests_of_a_file_are_answered_into_a_file(anna: openai.AsyncOpe
     assert (file.purpose, file.filename) == ("batch_output", f"{batch.id}_output.jsonl")
 
 
+async def test_every_endpoint_of_the_server_takes_batches(anna: openai.AsyncOpenAI) -> None:
+    body = {"model": "summary", "input": TEXT}
+    sent = jsonl({**asked(1), "url": "/v1/responses", "body": body})
+    file = await anna.files.create(file=("in.jsonl", sent), purpose="batch")
+    made = await anna.batches.create(input_file_id=file.id, endpoint="/v1/responses", completion_window="24h")
+    batch = await ended(anna, made.id)
+    answer = parsed((await anna.files.content(batch.output_file_id)).text)["r1"]["response"]["body"]
+    assert (answer["object"], answer["status"]) == ("response", "completed")
+    assert batch.usage.total_tokens == answer["usage"]["total_tokens"] > 0
+
+
 @requirement("BATCH-3")
 async def test_a_file_that_does_not_fit_fails_with_the_lines_that_are_wrong(anna: openai.AsyncOpenAI) -> None:
     other = {**asked(5), "url": "/v1/embeddings"}
