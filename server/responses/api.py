@@ -1,6 +1,7 @@
 """Responses over HTTP: made, told while they come, read again, listed item by item, cancelled and deleted."""
 
 import difflib
+import logging
 import time
 from collections.abc import Callable, Collection
 from contextlib import aclosing
@@ -31,13 +32,14 @@ from server.responses.servers import McpServers
 from server.responses.stream import KeptStream, LiveStream
 from server.responses.use_case_run import UseCaseRun
 from server.vector_search import VectorSearch
-from tools.base import Caller, NotFound
+from tools.base import Caller, NotFound, PartiturError
 
 if TYPE_CHECKING:
     from server.state.responses import ResponseStore
 
 __all__ = ["ResponsesApi"]
 
+log = logging.getLogger(__name__)
 _SWEEP_S = 60.0
 _MOST_ITEMS = 100
 
@@ -93,8 +95,7 @@ class ResponsesApi:
         said = await conversation(asked, answer.id, self.store, caller)
         events = Events(answer, asked.include or ())
         work = self._work(asked, said, events, caller)
-        if keeps:
-            await self._sweep()
+        await self._sweep()
         if asked.background:
             return await self._begun(Run(events, work), said, asked, caller)
 
@@ -229,7 +230,10 @@ class ResponsesApi:
         """Takes away what has expired, now and then."""
         if time.monotonic() - self._swept > _SWEEP_S:
             self._swept = time.monotonic()
-            await self.store.sweep()
+            try:
+                await self.store.sweep()
+            except PartiturError:
+                log.warning("Old responses could not be taken away", exc_info=True)
 
 
 async def _whole(run: Run) -> None:

@@ -22,6 +22,8 @@ __all__ = ["Chat", "ModelRun"]
 
 _ROUNDS = 100
 """Requests to the model for one response."""
+_BEHIND = 5
+"""Work in the background goes behind those who wait, and before batches."""
 _PASSED = ("model", "temperature", "top_p", "user", "top_logprobs")
 """Parameters that a chat completion has under the same name."""
 
@@ -29,11 +31,11 @@ _PASSED = ("model", "temperature", "top_p", "user", "top_logprobs")
 class Chat(Protocol):
     """Chat completions of models, through the gate."""
 
-    async def complete(self, data: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """A whole chat completion."""
+    async def complete(self, data: dict[str, Any], caller: Caller, *, priority: int = 0) -> dict[str, Any]:
+        """A whole chat completion. A higher `priority` waits longer."""
         ...
 
-    def chunks(self, data: dict[str, Any], caller: Caller) -> AsyncGenerator[dict[str, Any]]:
+    def chunks(self, data: dict[str, Any], caller: Caller, *, priority: int = 0) -> AsyncGenerator[dict[str, Any]]:
         """Its chunks as they come, and the one with the usage. Closing the generator stops the engine."""
         ...
 
@@ -61,6 +63,7 @@ class ModelRun:
         self._search = search
         self._scope = scope
         self._streamed = streamed
+        self._priority = _BEHIND if asked.background else 0
         self._check = FormatCheck(asked.format, asked.model)
         self._offer = Offer(asked)
         self._citing = Citing()
@@ -177,10 +180,10 @@ class ModelRun:
 
     async def _chunks(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         if not self._streamed:
-            yield as_chunk(await self._chat.complete(body, self._scope.caller))
+            yield as_chunk(await self._chat.complete(body, self._scope.caller, priority=self._priority))
             return
         more = {"stream": True, "stream_options": {"include_usage": True}}
-        async with aclosing(self._chat.chunks(body | more, self._scope.caller)) as chunks:
+        async with aclosing(self._chat.chunks(body | more, self._scope.caller, priority=self._priority)) as chunks:
             async for chunk in chunks:
                 yield chunk
 

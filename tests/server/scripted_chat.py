@@ -59,6 +59,7 @@ class ScriptedChat:
     script: list[dict[str, Any] | Exception | asyncio.Event] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     callers: list[Caller] = field(default_factory=list)
+    priorities: list[int] = field(default_factory=list)
     began: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it is asked."""
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
@@ -70,7 +71,8 @@ class ScriptedChat:
         self.stopped.clear()
         return self
 
-    async def complete(self, data: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+    async def complete(self, data: Mapping[str, Any], caller: Caller, *, priority: int = 0) -> dict[str, Any]:
+        self.priorities.append(priority)
         message = await self._next(data, caller)
         reason = message.pop("finish_reason", "stop")
         logprobs = message.pop("logprobs", None)
@@ -81,7 +83,10 @@ class ScriptedChat:
         choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": logprobs}
         return {"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": USAGE}
 
-    async def chunks(self, data: Mapping[str, Any], caller: Caller) -> AsyncGenerator[dict[str, Any]]:
+    async def chunks(
+        self, data: Mapping[str, Any], caller: Caller, *, priority: int = 0
+    ) -> AsyncGenerator[dict[str, Any]]:
+        self.priorities.append(priority)
         message = await self._next(data, caller)
         reason, logprobs = message.pop("finish_reason", "stop"), message.pop("logprobs", None)
         broken = message.pop("breaks", None)

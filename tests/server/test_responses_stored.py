@@ -125,6 +125,7 @@ async def test_work_goes_on_in_the_background(place: Town) -> None:
     done = await ended(place, made.id)
     assert (done.status, done.output_text) == ("completed", "Fertig.")
     assert place.chat.callers[-1].subject.startswith("key:")
+    assert place.chat.priorities[-1] > 0
 
 
 async def test_a_failure_in_the_background_is_the_responses_own(place: Town) -> None:
