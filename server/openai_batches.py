@@ -134,7 +134,7 @@ class BatchesApi:
 
 
 def _shown(batch: "Batch") -> dict[str, Any]:
-    return {
+    shown = {
         "id": batch.id,
         "object": "batch",
         "endpoint": batch.endpoint,
@@ -150,8 +150,9 @@ def _shown(batch: "Batch") -> dict[str, Any]:
         **{f"{status}_at": batch.times.get(status) for status in _TIMES},
         "request_counts": {"total": batch.total, "completed": batch.completed, "failed": batch.failed},
         "usage": batch.usage,
-        "metadata": batch.metadata,
     }
+    # What is not there yet is left out: the official document has no nulls here but that of the metadata.
+    return {name: value for name, value in shown.items() if value is not None} | {"metadata": batch.metadata}
 
 
 def _id(request: Request) -> str:

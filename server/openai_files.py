@@ -125,14 +125,13 @@ def shown_file(file: "StoredFile") -> dict[str, Any]:
         "filename": file.name,
         "purpose": file.purpose,
         "status": "processed",
-        "status_details": None,
     }
     return shown if file.expires is None else shown | {"expires_at": file.expires}
 
 
 def listed(data: list[dict[str, Any]], *, more: bool) -> dict[str, Any]:
     """A page of a list as OpenAI's clients read it."""
-    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    first, last = (data[0]["id"], data[-1]["id"]) if data else ("", "")
     return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": more}
 
 
