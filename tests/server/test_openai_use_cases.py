@@ -7,12 +7,15 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from openai.lib._pydantic import to_strict_json_schema
 from pydantic import BaseModel
 from requirements import requirement
 from sdk_house import LOOK, Desk, desk, problems
 from web_house import TEXT, asking
 
+from agents.answer import Answer
 from agents.kit import Turn
+from server.openai_format import AskedFormat
 from tools.knowledge.library import Inline
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(30)]
@@ -43,6 +46,24 @@ async def test_a_use_case_is_parsed_into_a_class_that_fits_its_output(here: Desk
     parsed = answer.choices[0].message.parsed
     assert parsed is not None
     assert parsed.text in answer.model_extra["partitur"]["output"]["text"]  # pyright: ignore[reportOptionalSubscript]
+
+
+@requirement("CASE-1")
+async def test_a_stream_is_parsed_into_the_use_cases_own_class(here: Desk) -> None:
+    ask: Any = asking("Wann öffnet das Freibad?")
+    async with here.sdk.chat.completions.stream(model="answer", messages=ask, response_format=Answer) as stream:
+        parsed = (await stream.get_final_completion()).choices[0].message.parsed
+    assert parsed is not None
+    assert "10 Uhr" in parsed.text
+    assert parsed.sources[0].document == "bad.md"
+
+
+@requirement("CASE-1")
+async def test_every_use_case_can_keep_to_its_own_schema_as_the_sdk_writes_it(here: Desk) -> None:
+    for use_case in here.site.house.catalog:
+        own = use_case.output.model_json_schema(mode="serialization")
+        AskedFormat(use_case.name, own, own)
+        AskedFormat(use_case.name, own, to_strict_json_schema(use_case.output))
 
 
 @requirement("CASE-2")
