@@ -39,7 +39,7 @@ class Work:
     async def going_on(
         self,
         jobs: Sequence[Job],
-        tidy: Callable[[], Awaitable[None]],
+        tidy: Callable[[], Awaitable[object]],
         *,
         after: asyncio.Event,
     ) -> AsyncGenerator[None]:
@@ -72,7 +72,7 @@ class Work:
             if not busy:
                 await _either(woken, rest)
 
-    async def _tidies(self, tidy: Callable[[], Awaitable[None]], after: asyncio.Event) -> None:
+    async def _tidies(self, tidy: Callable[[], Awaitable[object]], after: asyncio.Event) -> None:
         await after.wait()
         while True:
             if self._database.there:
