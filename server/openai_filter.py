@@ -11,6 +11,8 @@ from tools.base import Failed
 __all__ = ["StreamFilter"]
 
 _NOTHING: dict[str, Any] = {}
+_FIRST = (0, "content")
+"""The text of the first choice."""
 _LONGEST = 4_000_000
 """Bytes of one event."""
 
@@ -95,6 +97,10 @@ class StreamFilter:
         found: dict[tuple[int, str], list[str]] = {}
         ended: list[int] = []
         for value, chunk in zip(values, chunks, strict=True):
+            if (text := self._plain(chunk)) is not None:
+                found.setdefault(_FIRST, []).append(text)
+                self._held += (b"data: ", value, b"\n\n")
+                continue
             if "error" in chunk:
                 self.error = chunk
                 break
@@ -120,6 +126,18 @@ class StreamFilter:
             self._text(place, "".join(parts))
         for index in ended:
             self._end(index)
+
+    def _plain(self, chunk: dict[str, Any]) -> str | None:
+        """The text of a chunk as nearly all are: a piece of the one answer and nothing else; None for any other."""
+        choices = chunk.get("choices")
+        if not choices or len(choices) > 1 or chunk.get("usage") or chunk.get("model") != self._model:
+            return None
+        choice = choices[0]
+        delta = choice.get("delta")
+        if not delta or len(delta) > 1 or choice.get("index") or choice.get("finish_reason") is not None:
+            return None
+        text = delta.get("content")
+        return text if type(text) is str and "error" not in chunk else None
 
     def _choice(self, choice: dict[str, Any], found: dict[tuple[int, str], list[str]]) -> None:
         """Puts every text of a choice with those of the same stream of text."""

@@ -20,6 +20,8 @@ END = b"data: [DONE]\n\n"
 """The event after the last chunk."""
 ALIVE = b": keep-alive\n\n"
 """A comment; clients pass over it."""
+_UNSTORED = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+"""Nobody keeps a stream, and no proxy gathers it before it passes it on."""
 _SOON = 0.02
 """Seconds after which a client is watched."""
 
@@ -86,7 +88,9 @@ class EventStream(Response):
         first: float = 5.0,
         beat: float = 15.0,
     ) -> None:
-        super().__init__(media_type=media_type)
+        # Not by way of Response.__init__, which would take longer than all else here.
+        self.status_code, self.background, self.body = 200, None, b""
+        self.raw_headers = [(b"content-type", media_type.encode("latin-1")), *_UNSTORED]
         self._first, self._every = first, beat
         self._events = events
         self._plain = media_type != "text/event-stream"
@@ -134,9 +138,6 @@ class EventStream(Response):
 
     async def _start(self, send: Send) -> None:
         self._started = True
-        self.headers["cache-control"] = "no-cache"
-        self.headers["x-accel-buffering"] = "no"
-        del self.headers["content-length"]
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
 
     async def _tell(self, send: Send, error: PartiturError) -> None:

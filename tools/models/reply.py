@@ -92,6 +92,9 @@ class Reply:
 
     async def finish(self) -> None:
         """Waits a moment for the end after the last event, so that the connection can be used again."""
+        if self._head is None and self._response.content.at_eof():
+            self.whole = True
+            return
         try:
             async with asyncio.timeout(_LAST_S):
                 while await self._next(silence=self._silence):
