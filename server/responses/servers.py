@@ -16,7 +16,7 @@ from tools.base import InvalidInput
 __all__ = ["USE_CASES", "McpServers", "ToolInfo"]
 
 USE_CASES = "partitur"
-"""The label under which the use cases are tools, as they are at /mcp."""
+"""The label under which the use cases are tools, as they are at /mcp; a server of that name in the settings goes before."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ class McpServers:
 
     def labels(self) -> Sequence[str]:
         """The names of all servers."""
-        return [USE_CASES, *sorted({ref.server for ref in self.toolbox.refs.values()}), *sorted(self.toolbox.outside)]
+        ours = {ref.server for ref in self.toolbox.refs.values()}
+        return sorted({USE_CASES, *ours, *self.toolbox.outside})
 
     async def tools(self, label: str) -> list[ToolInfo]:
         """What a server has.
@@ -84,7 +85,7 @@ class McpServers:
         Raises:
             Unavailable: it cannot be reached.
         """
-        if label == USE_CASES:
+        if self._is_ours(label):
             return [
                 ToolInfo(one.name, one.description, one.input.model_json_schema(), True) for one in self._house.catalog
             ]
@@ -113,7 +114,7 @@ class McpServers:
             PartiturError: the arguments do not fit, the caller may not, or the tool failed.
         """
         given = _object(arguments)
-        if label != USE_CASES:
+        if not self._is_ours(label):
             content = await self.toolbox.run(f"{label}.{name}", given, scope)
             return json.dumps(content, ensure_ascii=False)
         use_case = self._house.catalog[name]
@@ -125,6 +126,9 @@ class McpServers:
         text = words(result)
         gate.after(act, text, spent=result.usage.model_copy(update={"tool_calls": 1}))
         return text
+
+    def _is_ours(self, label: str) -> bool:
+        return label == USE_CASES and label not in self.toolbox.outside
 
 
 def _object(arguments: str) -> dict[str, Any]:

@@ -105,6 +105,26 @@ async def test_an_engine_fills_a_schema(site: Web, engine: FakeEngine) -> None:
     assert (refused.status_code, refused.json()["error"]["code"]) == (502, "failed")
 
 
+async def test_many_responses_are_a_batch(site: Web) -> None:
+    lines = [
+        {
+            "custom_id": f"{at}",
+            "method": "POST",
+            "url": "/v1/responses",
+            "body": {"model": "town-model", "input": "Hallo"},
+        }
+        for at in range(3)
+    ]
+    async with sdk_of(site, site.key) as sdk:
+        content = "\n".join(map(json.dumps, lines)).encode()
+        file = await sdk.files.create(file=("lines.jsonl", content), purpose="batch")
+        made = await sdk.batches.create(input_file_id=file.id, endpoint="/v1/responses", completion_window="24h")
+        done = await until(lambda: sdk.batches.retrieve(made.id), lambda seen: seen.status == "completed")
+        output = (await sdk.files.content(done.output_file_id or "")).text
+    answers = [json.loads(line)["response"]["body"] for line in output.splitlines()]
+    assert [answer["output"][0]["content"][0]["text"] for answer in answers] == [SAID] * 3
+
+
 async def test_the_engine_in_the_house_answers_too(tmp_path: Path) -> None:
     async with web(tmp_path) as site:
         await site.app.state.health.loaded.wait()

@@ -247,6 +247,19 @@ async def test_a_client_that_goes_away_stops_the_model(place: Town) -> None:
     assert place.chat.stopped.is_set()
 
 
+async def test_clients_that_go_away_leave_nothing_behind(place: Town) -> None:
+    before = len(asyncio.all_tasks())
+    for at in range(100):
+        place.chat.plays(asyncio.Event())
+        wire = Wire(place.app, place.key, path="/v1/responses")
+        posted = asyncio.create_task(wire.post({"model": MODEL, "input": "Hallo", "stream": at % 2 == 0}))
+        await place.chat.began.wait()
+        wire.gone.set()
+        await asyncio.gather(posted, return_exceptions=True)
+        assert place.chat.stopped.is_set()
+    assert len(asyncio.all_tasks()) == before
+
+
 class Person(BaseModel):
     name: str
 
