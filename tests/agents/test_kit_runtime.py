@@ -1,8 +1,6 @@
 """Tests of the runtime: steps, failures, outcomes, streams, and that everything passes the gate."""
 
 import asyncio
-import gc
-import weakref
 from datetime import UTC
 
 import pytest
@@ -72,13 +70,6 @@ async def test_a_result_carries_prompt_engine_usage_and_trace() -> None:
     )
     assert len(result.trace_id) == 32
     assert result.usage.requests == 1
-
-
-async def test_the_typed_envelope_is_made_once_and_kept() -> None:
-    runtime = house(shout)
-    first = weakref.ref(type(await runtime.ask(shout, Word(word="a"), caller=ANNA)))
-    gc.collect()
-    assert first() is type(await runtime.ask(shout, Word(word="a"), caller=ANNA))
 
 
 async def test_steps_are_numbered_in_the_order_of_the_call_whatever_ends_first() -> None:

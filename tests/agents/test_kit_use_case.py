@@ -3,6 +3,8 @@
 Deutsch: Nur ein Test.
 """
 
+import gc
+import weakref
 from typing import assert_type
 
 import pytest
@@ -83,3 +85,11 @@ async def test_a_chain_runs_its_links_in_order_and_is_a_use_case() -> None:
     assert_type(result, Result[Word])
     assert result.output == Word(word="XXX")
     assert [step.id for step in result.steps] == snapshot(["test_kit_use_case/1:measure", "test_kit_use_case/2:shout"])
+
+
+@pytest.mark.anyio
+async def test_the_typed_envelope_is_made_once_and_kept() -> None:
+    runtime = house(shout)
+    first = weakref.ref(type(await runtime.ask(shout, Word(word="a"), caller=ANNA)))
+    gc.collect()
+    assert first() is type(await runtime.ask(shout, Word(word="a"), caller=ANNA))

@@ -28,7 +28,8 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Web]:
 @requirement("STREAM-1", "STREAM-2", "STREAM-3", "STREAM-5", "STREAM-7")
 async def test_an_answer_streams_in_chunks(site: Web) -> None:
     answer = await site.chat(model="summary", messages=asking(), stream=True)
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].partition(";")[0] == "text/event-stream"
     *chunks, end = events(answer)
     assert end == "[DONE]"
     assert answer.text.endswith("data: [DONE]\n\n")
