@@ -3,7 +3,6 @@
 import asyncio
 import importlib
 import logging
-import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
@@ -33,7 +32,7 @@ from server.openai_voice import VoiceApi
 from server.openapi import OpenApi
 from server.responses import ResponsesApi
 from server.rest_api import RestApi
-from server.serving import Stopping, address, listening, run, served
+from server.serving import Stopping, say
 from server.settings import Settings
 from server.stored import Stored
 
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 
     from server.mcp_direct import DirectCalls
 
-__all__ = ["OPEN_PATHS", "create_app", "serve"]
+__all__ = ["OPEN_PATHS", "create_app", "greeting", "opened"]
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs"})
 """Served without a key: two probes, and a page that holds nothing of the installation."""
@@ -186,38 +185,32 @@ async def _refused(request: Request, error: Exception) -> Response:
     return http_error(error if isinstance(error, HTTPException) else HTTPException(500))
 
 
-def serve(settings: Settings, *, loaded: Callable[[], None] = lambda: None) -> None:
-    """Serves until it is told to stop (Ctrl-C, SIGTERM).
-
-    Args:
-        settings: of the installation.
-        loaded: called when everything that is dear has been loaded.
+@asynccontextmanager
+async def opened(
+    settings: Settings, stopping: Stopping, loaded: Callable[[], None]
+) -> AsyncGenerator[tuple[Starlette, House]]:
+    """The app over a newly opened house, with everything running that belongs to it; the first key has been shown.
 
     Raises:
-        SetupError: the settings, a use case or the key file is wrong, or the address is taken.
+        SetupError: the settings, a use case or the key file is wrong.
     """
-    run(_serve(settings, loaded))
-
-
-async def _serve(settings: Settings, loaded: Callable[[], None]) -> None:
-    with listening(settings.host, settings.port) as socket:
-        async with open_house(settings) as house:
-            keys, stopping = KeyStore(settings.home), Stopping()
-            if not settings.api_key:
-                _show_key(keys.first())
-            app = create_app(house, KeyVerifier(keys, settings.api_key), stopping=stopping, loaded=loaded)
-            await served(app, socket, stopping, lambda: _greet(house, address(settings.host, socket)))
+    async with open_house(settings) as house:
+        keys = KeyStore(settings.home)
+        if not settings.api_key:
+            _show_key(keys.first())
+        app = create_app(house, KeyVerifier(keys, settings.api_key), stopping=stopping, loaded=loaded)
+        async with app.router.lifespan_context(app):
+            yield app, house
 
 
 def _show_key(key: str | None) -> None:
     """Shows the first key, this once and at once: whatever fails later in the start, it is never made again."""
     if key:
-        lines = [f"API key, shown this once: {key}", "  Send it as 'Authorization: Bearer <key>'."]
-        print("\n".join(lines), file=sys.stderr, flush=True)
+        say(f"API key, shown this once: {key}\n  Send it as 'Authorization: Bearer <key>'.")
 
 
-def _greet(house: House, url: str) -> None:
-    """Says on the console where it listens, and what it cannot do without a model."""
+def greeting(house: House, url: str) -> str:
+    """What is said on the console: where it listens, and what it cannot do without a model."""
     lines = [f"Partitur serves at {url}", f"  OpenAI {url}/v1   MCP {url}/mcp   documentation {url}/docs"]
     if house.engine.generative:
         lines.append(f"  The model {house.engine.id!r} answers.")
@@ -225,4 +218,4 @@ def _greet(house: House, url: str) -> None:
         lines.append("  No model is set: the embedded engine quotes from sources and never invents.")
         if waiting := [use_case.name for use_case in house.catalog if use_case.generative]:
             lines.append(f"  Only with a model: {', '.join(waiting)}. Set PARTITUR_MODEL_URL for them.")
-    print("\n".join(lines), file=sys.stderr, flush=True)
+    return "\n".join(lines)

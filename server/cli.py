@@ -108,16 +108,17 @@ def list_(given: Globals, shape: str) -> None:
 @partitur.command(short_help="Serve every use case over HTTP and MCP.")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 is any free one.  [default: 8642]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes that share the work.  [default: 1]")
 @click.pass_obj
-def serve(given: Globals, host: str | None, port: int | None) -> None:
+def serve(given: Globals, host: str | None, port: int | None, workers: int | None) -> int:
     """Serve every use case over HTTP, as OpenAI models and as MCP tools."""
     from server.loading import loading
 
     with loading() as loaded:
-        settings = given.settings(serves=True, host=host, port=port)
-        from server.app import serve
+        settings = given.settings(serves=True, host=host, port=port, workers=workers)
+        from server.serving import serve
 
-        serve(settings, loaded=loaded)
+        return serve(settings, loaded=loaded)
 
 
 @partitur.command()

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     port: int = Field(
         default=8642, ge=0, le=65535, description="Port that 'partitur serve' listens on; 0 = any free one."
     )
+    workers: int = Field(default=1, ge=1, le=256, description="Processes of 'partitur serve' that share the work.")
     allowed_hosts: tuple[str, ...] = Field(
         default=(), description="Names under which MCP clients may reach it besides its own, without port."
     )

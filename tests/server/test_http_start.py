@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr
 
 from server import Settings
-from server.app import serve
 from server.keys import KeyStore
+from server.serving import serve
 
 
 def broken(*given: object, **more: object) -> None:
