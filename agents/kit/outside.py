@@ -65,7 +65,7 @@ class Outside:
         """
         client = await self._session()
         try:
-            result = await client.call_tool(tool, arguments, raise_on_error=False)
+            result = await client.call_tool_mcp(tool, arguments)
         except self._broken() as error:
             await self.close()
             raise self._unreachable(error) from error

@@ -20,7 +20,7 @@ from prompts.prompt import Prompt, Variable
 from server import House, Settings, open_house
 from server.house import LOCAL
 from server.settings import McpServer
-from tools.base import SetupError, StepFailed, ToolRef
+from tools.base import SetupError, StepFailed, ToolRef, Unavailable
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(30)]
 
@@ -163,7 +163,7 @@ async def test_a_program_on_a_pipe_serves_as_well(tmp_path: Path) -> None:
 async def test_a_server_that_is_down_is_no_error_at_the_start(tmp_path: Path) -> None:
     down = McpServer(url="http://127.0.0.1:9/mcp", tools=("forecast",))
     async with open_house(Settings(home=tmp_path, mcp_servers={"weather": down})) as house:
-        with pytest.raises(StepFailed, match="The MCP server 'weather' cannot be reached"):
+        with pytest.raises(Unavailable, match="The MCP server 'weather' cannot be reached"):
             await house.ask(outing, City(city="Rome"))
 
 
