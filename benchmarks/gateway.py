@@ -12,6 +12,7 @@ installed on demand from the package index, under .tools/peers/.
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -92,6 +93,7 @@ def main() -> None:
     if unknown := set(names) - {*OWN, *PEERS}:
         parser.error(f"The servers {sorted(unknown)} are unknown. Expected some of {[*OWN, *PEERS]}.")
     plan = _plan(_names(given.works), [int(count) for count in _names(given.at_once)])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers end with it
     with ExitStack() as closing:
         servers = launched(names, closing)
         report = compare(servers, plan, rounds=given.rounds, seconds=given.seconds)
