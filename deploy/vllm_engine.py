@@ -25,7 +25,7 @@ HOME = ROOT / ".tools" / "vllm"
 TORCH = "2.13.0+cpu"
 """As vLLM's build for CPUs demands it; on the public index this version is there for CUDA alone."""
 VLLM = "0.32.0+cpu"
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+QUIET = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 def main() -> int:
@@ -104,7 +104,7 @@ def models() -> None:
     shutil.rmtree(making, ignore_errors=True)
     command = [str(HOME / "env/bin/python"), str(RECIPE / "tiny.py"), str(making)]
     # More threads wait for each other longer than they work on matrices this small.
-    if subprocess.run(command, env={**os.environ, **OFFLINE, "OMP_NUM_THREADS": "1"}, check=False).returncode != 0:
+    if subprocess.run(command, env={**os.environ, **QUIET, "OMP_NUM_THREADS": "1"}, check=False).returncode != 0:
         raise bootstrap.Problem("The tiny models cannot be made; the reason stands above.")
     shutil.rmtree(folder, ignore_errors=True)
     making.rename(folder)

@@ -98,7 +98,11 @@ def serve_vllm(kind: str, folder: Path, *further: str, port: int) -> Generator[E
     """
     log = folder / f"vllm-{kind}.log"
     with (HOME / "serving").open("w") as turn, log.open("wb") as sink:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another vLLM serves from this folder; waiting for its end …", file=sys.__stderr__, flush=True)
+            fcntl.flock(turn, fcntl.LOCK_EX)
         process = subprocess.Popen(
             command(kind, port, *further),
             cwd=folder,
