@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anyio
 import openai
 import pytest
 import uvicorn
@@ -132,6 +133,18 @@ async def test_the_same_file_put_in_twice_at_once_is_there_once(database: Databa
     await stores.delete(ANNA, store.id)
     with pytest.raises(NotFound):
         await shelved.add(ANNA, store.id, [(file, {})])
+
+
+@pytest.mark.anyio
+async def test_whoever_goes_away_in_the_middle_leaves_no_connection_open(database: Database) -> None:
+    for number in range(40):  # twice as many as a worker may open
+        with anyio.CancelScope() as scope:
+            async with database.begin() if number % 2 else database.read() as connection:
+                await connection.execute(text("SELECT 1"))
+                scope.cancel()
+                await connection.execute(text("SELECT pg_sleep(5)"))
+    async with database.read() as connection:
+        assert await connection.scalar(text("SELECT 1")) == 1
 
 
 @pytest.mark.anyio

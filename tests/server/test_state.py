@@ -4,11 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from openai_sdk import until
 from sqlalchemy import insert, select, text
+from sqlalchemy.pool import QueuePool
 
 from server.settings import load_settings
 from server.state import Database
@@ -161,3 +164,25 @@ def test_a_database_that_is_no_postgresql_stops_the_start(url: str, monkeypatch:
 def test_a_database_of_postgresql_is_a_secret() -> None:
     settings = load_settings(database="postgresql://anna:geheim@host:5433/partitur")
     assert "geheim" not in repr(settings)
+
+
+@pytest.mark.parametrize("write", [True, False])
+async def test_whoever_goes_away_in_the_middle_leaves_no_connection_open(database: Database, write: bool) -> None:
+    """Cancelled as Starlette does it: everything that is awaited on the way out is cancelled again."""
+    await database.open()
+    for _ in range(20):
+        with anyio.CancelScope() as scope:
+            async with database.begin() if write else database.read() as connection:
+                await connection.execute(text("SELECT 1"))
+                scope.cancel()
+                await connection.execute(text("SELECT 1"))
+    assert database._engine is not None
+    pool = database._engine.connections.pool
+    assert isinstance(pool, QueuePool)
+
+    async def open_connections() -> int:
+        return pool.checkedout()
+
+    await until(open_connections, lambda count: count == 0)
+    async with database.begin() as connection:
+        await connection.execute(insert(files).values(a_file("one", ANNA)))
