@@ -93,7 +93,7 @@ def main() -> None:
     if unknown := set(names) - {*OWN, *PEERS}:
         parser.error(f"The servers {sorted(unknown)} are unknown. Expected some of {[*OWN, *PEERS]}.")
     plan = _plan(_names(given.works), [int(count) for count in _names(given.at_once)])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers end with it
+    signal.signal(signal.SIGTERM, _end)
     with ExitStack() as closing:
         servers = launched(names, closing)
         report = compare(servers, plan, rounds=given.rounds, seconds=given.seconds)
@@ -104,6 +104,11 @@ def main() -> None:
         into_page(PAGE, "gateway", lines)
     if given.json:
         given.json.write_text(json.dumps(report.data(), indent=1), "utf-8")
+
+
+def _end(number: int, frame: object) -> None:
+    """The servers end with the benchmark."""
+    sys.exit(128 + number)
 
 
 def _plan(works: list[str], counts: list[int]) -> list[tuple[Work, int]]:
