@@ -31,7 +31,7 @@ class StreamFilter:
         self._gate, self._act, self._model, self._usage = gate, act, model, usage
         self._pieces: dict[tuple[int, str], Pieces] = {}
         self._said: dict[tuple[int, str], list[str]] = {}
-        self._buffer = b""
+        self._buffer, self._begun = b"", False
         self._held: list[bytes] = []
         self.spent: dict[str, Any] = {}
         """The usage that the engine told."""
@@ -58,6 +58,9 @@ class StreamFilter:
             Refused: a guard said no.
             Failed: it is no stream of chat completion chunks.
         """
+        if not self._begun:
+            self._begun = True
+            data = data.removeprefix(b"\xef\xbb\xbf")  # a byte order mark is no part of the first event
         buffer = self._buffer + data if self._buffer else data
         if b"\r" in buffer:
             buffer = buffer.replace(b"\r\n", b"\n")

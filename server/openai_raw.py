@@ -168,6 +168,8 @@ class RawModels:
                         if passing.done:
                             await reply.finish()
                             break
+                if not passing.done and (free := passing.take(b"\n\n")):  # the last event may lack its blank line
+                    yield free
         except Declined as error:
             raise declined(error, pool.id) from error
         if not passing.done:

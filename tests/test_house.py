@@ -24,9 +24,10 @@ TOP_HANDLERS = {
     "server/doctor.py": "a check that breaks must not keep the others from being made",
     "server/identity.py": "the door: whatever breaks there lets nobody in",
     "server/mcp_call.py": "the top of an MCP request",
-    "server/openai_stream.py": "the top of a streamed answer, whose status has been sent",
+    "server/streaming.py": "the top of a streamed answer, whose status has been sent",
     "server/responses/background.py": "the top of work that no request waits for",
     "server/work.py": "the top of work in the background",
+    "server/worker.py": "the top of a worker, which hands its failure to its parent",
     "tools/child.py": "the top of a child process, which hands its failure to its parent",
     "tools/knowledge/worker.py": "the top of a child process, which hands its failure to its parent",
 }

@@ -273,6 +273,12 @@ def test_the_usage_is_kept_and_sent_on_where_it_was_asked_for() -> None:
         assert passing.spent == {"prompt_tokens": 3}
 
 
+def test_an_end_without_its_blank_line_is_an_end_and_a_byte_order_mark_is_nothing() -> None:
+    passing = filter()
+    assert passing.take(b"\xef\xbb\xbf" + chunk(content="Ja") + b"data: [DONE]") == chunk(content="Ja")
+    assert (passing.done, passing.take(b"\n\n"), passing.done) == (False, b"", True)
+
+
 def test_lines_may_end_as_on_other_systems_and_comments_are_passed_over() -> None:
     passing = filter()
     data = b": alive\r\n\r\n" + chunk(content="Ja").replace(b"\n\n", b"\r\n\r\n")

@@ -75,7 +75,7 @@ def _message(data: bytes) -> tuple[str, str | None]:
     if isinstance(error, dict) and "error" in error:
         error = cast("object", error["error"])
     about = cast("dict[str, object]", error) if isinstance(error, dict) else {"message": error}
-    said, param = about.get("message"), about.get("param")
+    said, param = about.get("message", about.get("detail")), about.get("param")
     text = " ".join(said.split())[:_SAID] if isinstance(said, str) else ""
     return text, param if isinstance(param, str) else None
 
