@@ -110,8 +110,9 @@ class FilesApi:
     async def delete(self, request: Request) -> Response:
         """Deletes it, and takes it out of all vector stores."""
         caller, id = caller_behind(request), _id(request)
-        await self.store.delete(caller, id)
+        await self.store.get(caller, id)
         await self.forget(caller, id)
+        await self.store.delete(caller, id)
         return _json({"id": id, "object": "file", "deleted": True})
 
 

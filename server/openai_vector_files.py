@@ -139,6 +139,7 @@ class VectorFilesApi:
     async def content(self, request: Request) -> Response:
         """The text that was read of a file, document by document."""
         caller, store = _asked(request)
+        await self.api.stores.here(caller, store)
         found = await self.api.files.get(caller, store, _file(request))
         library = self.api.house.servers.library
         documents = (await library.documents(caller, collection=store)).documents
@@ -165,12 +166,16 @@ class VectorFilesApi:
 
     async def forget(self, caller: "Caller", id: str) -> None:
         """Takes an upload that is deleted out of every store."""
-        for found in await self.api.files.holding(caller, id):
-            await self._take_out(caller, found.store, id)
+        holding = [found.store for found in await self.api.files.holding(caller, id)]
+        for store in holding:  # from all or from none
+            await self.api.stores.here(caller, store)
+        for store in holding:
+            await self._take_out(caller, store, id)
 
     async def _take_out(self, caller: "Caller", store: str, file: str) -> None:
         from server.state.vector_files import source_of
 
+        await self.api.stores.here(caller, store)
         found = await self.api.files.delete(caller, store, file)
         source = source_of(found.file, found.name)
         await self.api.house.servers.library.forget([source], caller, collection=store)

@@ -117,16 +117,22 @@ class VectorStoresApi:
         ]
 
     @cached_property
+    def _home(self) -> str:
+        from server.state.home import home_id
+
+        return home_id(self.house.settings.home)
+
+    @cached_property
     def stores(self) -> "VectorStores":
         from server.state.vector_stores import VectorStores
 
-        return VectorStores(self.house.state)
+        return VectorStores(self.house.state, home=self._home)
 
     @cached_property
     def files(self) -> "VectorFiles":
         from server.state.vector_files import VectorFiles
 
-        return VectorFiles(self.house.state, worker=self._worker)
+        return VectorFiles(self.house.state, worker=self._worker, home=self._home)
 
     @cached_property
     def found(self) -> VectorSearch:
@@ -178,6 +184,7 @@ class VectorStoresApi:
     async def delete(self, request: Request) -> Response:
         """Deletes a store and its documents; the uploads stay."""
         caller, id = caller_behind(request), _id(request)
+        await self.stores.here(caller, id)
         await self.stores.delete(caller, id)
         await self.house.servers.library.forget_all(caller, collection=id)
         return _json({"id": id, "object": "vector_store.deleted", "deleted": True})

@@ -39,6 +39,7 @@ def upgrade() -> None:
     )
     _owned(
         "vector_stores",
+        sa.Column("home", sa.String(64), nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("description", sa.Text),
         sa.Column("metadata", sa.JSON, nullable=False),

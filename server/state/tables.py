@@ -80,6 +80,7 @@ vector_stores = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     *_owner(),
+    Column("home", String(64), nullable=False),
     Column("name", Text, nullable=False),
     Column("description", Text),
     Column("metadata", JSON, nullable=False),
@@ -89,7 +90,8 @@ vector_stores = Table(
     _time("expires"),
     Index("vector_stores_of", "tenant", "subject", "created", "id"),
 )
-"""`days` without use after which it expires; `expires` is the time that makes, moved at each use."""
+"""`home` names the home where its documents lie. `days` without use after which it expires; `expires` is the time that
+makes, moved at each use."""
 
 vector_store_files = Table(
     "vector_store_files",

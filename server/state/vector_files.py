@@ -78,14 +78,22 @@ class VectorFiles:
     Args:
         database: where they stand.
         worker: whose hold it is on the files it reads.
+        home: names that where its documents go; files of stores of another home are not for it.
         clock: Unix seconds.
         lease_s: after how many seconds without a sign of life others go on with the work.
     """
 
     def __init__(
-        self, database: Database, *, worker: str, clock: Callable[[], float] = time.time, lease_s: int = LEASE_S
+        self,
+        database: Database,
+        *,
+        worker: str,
+        home: str,
+        clock: Callable[[], float] = time.time,
+        lease_s: int = LEASE_S,
     ) -> None:
         self._database = database
+        self._home = home
         self._clock = clock
         self._lease = Lease(_T, worker, lease_s)
 
@@ -217,7 +225,8 @@ class VectorFiles:
         waiting, now = _T.c.status == "in_progress", int(self._clock())
         async with self._database.read() as connection:
             free = _T.c.heartbeat.is_(None) | (_T.c.heartbeat < now - self._lease.seconds)
-            query = select(_T.c.store).where(waiting, free).order_by(_T.c.created).limit(1)
+            own = _T.c.store.in_(select(vector_stores.c.id).where(vector_stores.c.home == self._home))
+            query = select(_T.c.store).where(waiting, free, own).order_by(_T.c.created).limit(1)
             store = (await connection.execute(query)).scalar_one_or_none()
         if store is None:
             return []

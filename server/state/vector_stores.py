@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.state.database import Database
 from server.state.paging import Page, Paging, new_id, paged
 from server.state.tables import mine, row_of, vector_store_files, vector_stores
-from tools.base import Caller, InvalidInput, NotFound
+from tools.base import Caller, InvalidInput, NotFound, Unavailable
 
 __all__ = ["Counts", "FileStatus", "VectorStore", "VectorStores", "counted"]
 
@@ -39,6 +39,7 @@ class VectorStore(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
+    home: str
     name: str
     description: str | None
     metadata: dict[str, str]
@@ -62,11 +63,13 @@ class VectorStores:
 
     Args:
         database: where they stand.
+        home: names that where the documents of new stores lie; those of others cannot be reached from here.
         clock: Unix seconds.
     """
 
-    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database, *, home: str, clock: Callable[[], float] = time.time) -> None:
         self.database = database
+        self.home = home
         self._clock = clock
 
     @property
@@ -80,6 +83,7 @@ class VectorStores:
         now = self.now
         row = {
             "id": new_id("vs_"),
+            "home": self.home,
             "name": name,
             "description": description,
             "metadata": dict(metadata),
@@ -101,14 +105,30 @@ class VectorStores:
         async with self.database.read() as connection:
             return await self.found(connection, caller, id)
 
+    async def here(self, caller: Caller, id: str) -> VectorStore:
+        """A store whose documents lie in this home.
+
+        Raises:
+            NotFound: as `get`.
+            Unavailable: they lie in that of another machine.
+        """
+        store = await self.get(caller, id)
+        if store.home != self.home:
+            raise Unavailable(
+                f"The documents of the vector store {id!r} lie on another machine. Expected a home that all machines share.",
+                hint="Ask the machine where it was made, or let the platform team share the home.",
+            )
+        return store
+
     async def used(self, caller: Caller, id: str) -> VectorStore:
         """A store that is being used, which puts off its end.
 
         Raises:
             NotFound: as `get`.
+            Unavailable: as `here`.
             InvalidInput: it has expired.
         """
-        store = await self.get(caller, id)
+        store = await self.here(caller, id)
         if store.expired:
             raise InvalidInput(
                 f"The vector store {id!r} has expired. Expected one that has not.", hint="Make a new one."
@@ -149,10 +169,10 @@ class VectorStores:
             await connection.execute(delete(vector_stores).where(mine(vector_stores, caller), vector_stores.c.id == id))
 
     async def expired(self) -> list[tuple[Caller, str]]:
-        """Stores of all callers that have expired and still have files."""
+        """Stores of all callers in this home that have expired and still have files."""
         files = select(vector_store_files.c.store).distinct()
         query = select(vector_stores.c.tenant, vector_stores.c.subject, vector_stores.c.id).where(
-            vector_stores.c.expires <= self.now, vector_stores.c.id.in_(files)
+            vector_stores.c.expires <= self.now, vector_stores.c.home == self.home, vector_stores.c.id.in_(files)
         )
         async with self.database.read() as connection:
             rows = (await connection.execute(query)).all()

@@ -116,7 +116,7 @@ async def test_a_connection_that_the_server_ended_is_made_anew(database: Databas
 
 @pytest.mark.anyio
 async def test_a_text_that_it_cannot_hold_is_the_callers_mistake(database: Database) -> None:
-    stores = VectorStores(database)
+    stores = VectorStores(database, home="one")
     with pytest.raises(InvalidInput):
         await stores.add(ANNA, name="a\0b", description=None, metadata={}, days=None)
     with pytest.raises(InvalidInput):
@@ -126,7 +126,7 @@ async def test_a_text_that_it_cannot_hold_is_the_callers_mistake(database: Datab
 @pytest.mark.anyio
 async def test_the_same_file_put_in_twice_at_once_is_there_once(database: Database) -> None:
     file = await FileStore(database, max_bytes=10).add(ANNA, b"x", name="a.md", purpose="user_data")
-    stores, shelved = VectorStores(database), VectorFiles(database, worker="one")
+    stores, shelved = VectorStores(database, home="one"), VectorFiles(database, worker="one", home="one")
     store = await stores.add(ANNA, name="", description=None, metadata={}, days=None)
     await asyncio.gather(*(shelved.add(ANNA, store.id, [(file, {})]) for _ in range(8)))
     assert (await stores.get(ANNA, store.id)).counts.total == 1
@@ -162,12 +162,12 @@ async def test_files_and_stores_hold_here_as_on_sqlite(database: Database) -> No
     assert await files.read(ANNA, file.id) == content
     with pytest.raises(Exception, match="is not there"):
         await files.get(BERT, file.id)
-    stores, shelved = VectorStores(database), VectorFiles(database, worker="one")
+    stores, shelved = VectorStores(database, home="one"), VectorFiles(database, worker="one", home="one")
     store = await stores.add(ANNA, name="a", description=None, metadata={"a": "b"}, days=3)
     batch = await shelved.add(ANNA, store.id, [(file, {"jahr": 2027})], together=True)
     assert (await shelved.batch(ANNA, store.id, batch or "")).counts.in_progress == 1
     [taken] = await shelved.take(5)
-    assert await VectorFiles(database, worker="two").take(5) == []
+    assert await VectorFiles(database, worker="two", home="one").take(5) == []
     assert await shelved.finish(taken, usage=7)
     seen = await stores.get(ANNA, store.id)
     assert (seen.status, seen.usage, seen.counts.completed) == ("completed", 7, 1)

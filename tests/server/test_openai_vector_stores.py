@@ -13,9 +13,12 @@ from web_house import Web, web
 
 from agents.kit import Act
 from server.state import Database
+from server.state.files import FileStore
+from server.state.home import home_id
+from server.state.vector_files import VectorFiles
 from server.state.vector_stores import VectorStores
 from server.vector_filter import Comparison, Compound, fits
-from tools.base import Caller, InvalidInput, Refused
+from tools.base import Caller, InvalidInput, Refused, Unavailable
 from tools.knowledge.library import Inline
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
@@ -278,7 +281,7 @@ async def test_a_store_of_somebody_else_is_not_there(anna: openai.AsyncOpenAI, b
 async def test_a_store_that_nobody_uses_expires(tmp_path: Path) -> None:
     now = 1_000_000.0
     database = Database(tmp_path)
-    stores, caller = VectorStores(database, clock=lambda: now), Caller(subject="anna")
+    stores, caller = VectorStores(database, home="one", clock=lambda: now), Caller(subject="anna")
     store = await stores.add(caller, name="", description=None, metadata={}, days=2)
     assert (store.expires, store.status) == (1_000_000 + 2 * 86_400, "completed")
     now += 86_400
@@ -290,6 +293,27 @@ async def test_a_store_that_nobody_uses_expires(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="has expired"):
         await stores.used(caller, store.id)
     await database.close()
+
+
+async def test_documents_that_lie_on_another_machine_are_not_taken_for_none(tmp_path: Path) -> None:
+    database, caller = Database(tmp_path), Caller(subject="anna")
+    there, here = (VectorStores(database, home=home) for home in ("there", "here"))
+    file = await FileStore(database, max_bytes=10).add(caller, b"x", name="a.md", purpose="user_data")
+    store = await there.add(caller, name="", description=None, metadata={}, days=None)
+    await VectorFiles(database, worker="two", home="there").add(caller, store.id, [(file, {})])
+    assert (await here.get(caller, store.id)).counts.in_progress == 1
+    with pytest.raises(Unavailable, match="lie on another machine"):
+        await here.used(caller, store.id)
+    assert await VectorFiles(database, worker="one", home="here").take(5) == []
+    assert len(await VectorFiles(database, worker="two", home="there").take(5)) == 1
+    await database.close()
+
+
+def test_all_who_share_a_home_know_it_by_one_name(tmp_path: Path) -> None:
+    assert home_id(tmp_path) == home_id(tmp_path)
+    (tmp_path / "other").mkdir()
+    assert home_id(tmp_path / "other") != home_id(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["id", "other"]
 
 
 async def test_a_search_passes_the_gate(site: Web, anna: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
