@@ -156,7 +156,9 @@ async def town(home: Path, *, key: str | None = None, **given: Any) -> AsyncGene
         keys = KeyStore(home)
         key = key or keys.first() or keys.add("again")
         chat = ScriptedChat()
-        vectors = VectorSearch(house, VectorStores(house.state), VectorFiles(house.state, worker="test"))
+        vectors = VectorSearch(
+            house, VectorStores(house.state, home="test"), VectorFiles(house.state, worker="test", home="test")
+        )
         api = ResponsesApi(house, chat, lambda: [MODEL], lambda: vectors)
         door = Middleware(Door, verify=KeyVerifier(keys, None), open_paths=(), max_body_bytes=20_000_000)
         app = Starlette(routes=api.routes(), middleware=[door])
