@@ -194,7 +194,7 @@ async def opened(
     Raises:
         SetupError: the settings, a use case or the key file is wrong.
     """
-    async with open_house(settings) as house:
+    async with open_house(settings, workers=settings.workers) as house:
         keys = KeyStore(settings.home)
         if not settings.api_key:
             _show_key(keys.first())

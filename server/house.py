@@ -155,8 +155,12 @@ class _Own:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings | None = None) -> AsyncGenerator[House]:
+async def open_house(settings: Settings | None = None, *, workers: int = 1) -> AsyncGenerator[House]:
     """Opens the house; on leaving, everything that was built is closed.
+
+    Args:
+        settings: of the installation; without them they are read.
+        workers: how many processes serve it together; each gets its share of the limits.
 
     Raises:
         SetupError: the settings, a plug-in or a use case is wrong; the message names each problem.
@@ -167,7 +171,7 @@ async def open_house(settings: Settings | None = None) -> AsyncGenerator[House]:
         artifacts = ArtifactStore(settings.home / "artifacts")
         gate = Gate([CancelGuard(), SizeGuard(), SecretGuard(), UsageGuard()])
         models = house_models(settings)
-        hub = open_hub(models, settings.home)
+        hub = open_hub(models, settings.home, workers=workers)
         closing.push_async_callback(hub.close)
         servers = Servers(settings, models, hub, artifacts, closing)
         state = Database(settings.home, settings.database)

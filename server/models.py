@@ -64,13 +64,21 @@ def house_models(settings: Settings) -> Models:
     return Models(configs, roles)
 
 
-def open_hub(models: Models, home: Path) -> Hub:
+def open_hub(models: Models, home: Path, *, workers: int = 1) -> Hub:
     """The hub over `models`; its secret is made once and lies in the home.
+
+    Args:
+        models: what the settings say.
+        home: of the installation.
+        workers: how many processes have such a hub at the same time; they share the limits.
 
     Raises:
         SetupError: a fallback or a parent does not fit, or the secret cannot be kept.
     """
-    return Hub(models.configs, secret=_secret(home / "salt.key") if models.configs else b"")
+    configs = {
+        id: config.model_copy(update={"limits": config.limits.shared(workers)}) for id, config in models.configs.items()
+    }
+    return Hub(configs, secret=_secret(home / "salt.key") if configs else b"")
 
 
 def _short(settings: Settings, name: str) -> tuple[str, ModelConfig]:

@@ -19,7 +19,18 @@ if TYPE_CHECKING:
 
     from server.settings import Settings
 
-__all__ = ["Stopping", "address", "listening", "run", "run_on_pipe", "say", "serve", "serve_again", "serve_house", "served"]
+__all__ = [
+    "Stopping",
+    "address",
+    "listening",
+    "run",
+    "run_on_pipe",
+    "say",
+    "serve",
+    "serve_again",
+    "serve_house",
+    "served",
+]
 
 _GRACE_S = 5
 """Seconds that running requests get to end."""

@@ -44,6 +44,10 @@ class Process:
         """Null while it runs; negative: the signal that ended it."""
         return self._child.poll()
 
+    def terminate(self) -> None:
+        """Tells it to stop; nothing where it has ended."""
+        self._child.terminate()
+
     def kill(self) -> None:
         """Ends it at once; nothing where it has ended."""
         self._child.kill()
@@ -72,12 +76,13 @@ class Process:
 async def start(
     command: Sequence[str],
     *,
-    stdin: int = subprocess.PIPE,
-    stdout: int = subprocess.PIPE,
-    stderr: int = subprocess.PIPE,
+    stdin: int | None = subprocess.PIPE,
+    stdout: int | None = subprocess.PIPE,
+    stderr: int | None = subprocess.PIPE,
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
     start_new_session: bool = False,
+    pass_fds: Sequence[int] = (),
 ) -> Process:
     """Starts `command`; the arguments are those of `subprocess.Popen`.
 
@@ -94,6 +99,7 @@ async def start(
         env=env,
         cwd=cwd,
         start_new_session=start_new_session,
+        pass_fds=tuple(pass_fds),
     )
     # Shielded: cancelled half-way through its start, it would run on unseen.
     with anyio.CancelScope(shield=True):

@@ -50,12 +50,17 @@ class Limits(BaseModel):
     first: float = Field(default=120.0, gt=0, description="Seconds until the first byte of a streamed answer.")
     silence: float = Field(default=60.0, gt=0, description="Seconds between two pieces of a streamed answer.")
     total: float = Field(default=600.0, gt=0, description="Seconds for a whole answer, streamed or not.")
-    running: int = Field(default=1024, ge=1, description="Requests at its engines at the same time, for each worker.")
+    running: int = Field(default=1024, ge=1, description="Requests at its engines at the same time.")
     queued: int = Field(
         default=1024, ge=0, description="Requests that wait for their turn; one more is refused with 429."
     )
     wait: float = Field(default=60.0, gt=0, description="Seconds that a request waits for its turn at most.")
     retries: int = Field(default=2, ge=0, le=10, description="Further tries before the first byte of an answer.")
+
+    def shared(self, workers: int) -> Self:
+        """What each of several workers may, so that all of them together keep the limits; at least one at a time."""
+        queued = max(1, self.queued // workers) if self.queued else 0
+        return self.model_copy(update={"running": max(1, self.running // workers), "queued": queued})
 
 
 class ModelConfig(BaseModel):
