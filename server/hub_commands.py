@@ -219,7 +219,7 @@ def _chat_flags(config: "ModelConfig") -> list[list[str]]:
     if "json_schema" in config.capabilities:
         about = json.dumps({"backend": "xgrammar", "disable_any_whitespace": True})
         flags.append(["--structured-outputs-config", about])
-    flags += [["--enable-prompt-tokens-details"], ["--enable-force-include-usage"]]
+    flags.append(["--enable-prompt-tokens-details"])
     if "priority" in config.capabilities:
         flags.append(["--scheduling-policy", "priority"])
     flags.append(["--max-num-queued-reqs", "256"])

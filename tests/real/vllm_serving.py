@@ -32,7 +32,6 @@ CHAT = (
     "--tool-strict-level=parameter",
     '--structured-outputs-config={"backend":"xgrammar","disable_any_whitespace":true}',
     "--enable-prompt-tokens-details",
-    "--enable-force-include-usage",
     "--scheduling-policy=priority",
     f"--max-num-queued-reqs={QUEUE}",
     "--enable-lora",
