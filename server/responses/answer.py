@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 from agents.kit import Usage
 from server.errors import told
-from tools.base import InvalidInput, NoReliableSource, Overloaded, PartiturError, Refused
+from tools.base import PartiturError
 
 __all__ = ["Answer", "Spent", "Status", "shown"]
 
@@ -75,11 +75,9 @@ class Answer:
 
     def fail(self, error: PartiturError) -> None:
         """It ends with an error, in the words of the few codes that OpenAI has."""
-        code = "server_error"
-        if isinstance(error, Overloaded):
-            code = "rate_limit_exceeded"
-        elif isinstance(error, InvalidInput | Refused | NoReliableSource):
-            code = "invalid_prompt"
+        code = "rate_limit_exceeded" if error.status == 429 else "invalid_prompt"
+        if error.status >= 500:
+            code = "server_error"
         self.error = {"code": code, "message": told(error)}
         self.end("failed")
 

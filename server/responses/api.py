@@ -1,9 +1,11 @@
 """Responses over HTTP: made, told while they come, read again, listed item by item, cancelled and deleted."""
 
+import asyncio
 import difflib
+import importlib
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ResponsesApi"]
 
+Endpoint = Callable[[Request], Awaitable[Response]]
 log = logging.getLogger(__name__)
 _SWEEP_S = 60.0
 _MOST_ITEMS = 100
@@ -54,17 +57,29 @@ class ResponsesApi:
     """The ids of the models that chat."""
     vectors: Callable[[], VectorSearch]
     """The search in vector stores, opened at first use."""
+    _imported: bool = field(default=False, init=False)
     _swept: float = field(default=float("-inf"), init=False)
 
     def routes(self) -> list[Route]:
         one = "/v1/responses/{id}"
         return [
-            Route("/v1/responses", self.create, methods=["POST"]),
-            Route(one, self.retrieve, methods=["GET"]),
-            Route(one, self.delete, methods=["DELETE"]),
-            Route(f"{one}/cancel", self.cancel, methods=["POST"]),
-            Route(f"{one}/input_items", self.input_items, methods=["GET"]),
+            Route("/v1/responses", self._prepared(self.create), methods=["POST"]),
+            Route(one, self._prepared(self.retrieve), methods=["GET"]),
+            Route(one, self._prepared(self.delete), methods=["DELETE"]),
+            Route(f"{one}/cancel", self._prepared(self.cancel), methods=["POST"]),
+            Route(f"{one}/input_items", self._prepared(self.input_items), methods=["GET"]),
         ]
+
+    def _prepared(self, endpoint: Endpoint) -> Endpoint:
+        """The same, once what the store is made of has been imported: that is dear, and must not hold up the event loop."""
+
+        async def prepared(request: Request) -> Response:
+            if not self._imported:
+                await asyncio.to_thread(importlib.import_module, "server.state.responses")
+                self._imported = True
+            return await endpoint(request)
+
+        return prepared
 
     @cached_property
     def store(self) -> "ResponseStore":

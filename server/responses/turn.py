@@ -71,6 +71,8 @@ class Turn:
         self._citing = citing
         self._open: TextItem | None = None
         self._calls: dict[int, Call | None] = {}
+        self._ids: dict[int, tuple[int, object]] = {}
+        """By the number an engine gives: the number here, and the id it came with."""
         self._writing: int | None = None
         self.said: list[str] = []
         self.thought: list[str] = []
@@ -141,9 +143,8 @@ class Turn:
 
     def _call(self, given: Mapping[str, Any]) -> list[Event]:
         """A piece of a call: the first one has the name, all have more of the arguments."""
-        number = int(given.get("index") or 0)
         function = cast("Mapping[str, Any]", given.get("function") or {})
-        told: list[Event] = []
+        number, told = self._number(given, function), list[Event]()
         if number not in self._calls:
             told = self._close_text("completed") + self._close_call("completed")
             self._calls[number], begun = self._begin(str(given.get("id") or ""), str(function.get("name") or ""))
@@ -156,6 +157,16 @@ class Turn:
             raise Failed(f"The engine went back to its call {call.name!r} after it had begun another.")
         call.pieces.append(arguments)
         return told + (call.item.add(arguments) if call.item is not None else [])
+
+    def _number(self, given: Mapping[str, Any], function: Mapping[str, Any]) -> int:
+        """Which call a piece is of; a name and another id begin a new one, for engines that number all of them alike."""
+        index, id = int(given.get("index") or 0), given.get("id")
+        known = self._ids.get(index)
+        if known is not None and (not id or id == known[1] or not function.get("name")):
+            return known[0]
+        number = index if known is None else max(self._calls) + 1
+        self._ids[index] = (number, id)
+        return number
 
     def _begin(self, id: str, name: str) -> tuple[Call | None, list[Event]]:
         kind = self._tools.kind(name)

@@ -120,6 +120,7 @@ def _deltas(message: dict[str, Any]) -> list[dict[str, Any]]:
         text = message.get(name) or ""
         deltas += [{name: text[at : at + 6]} for at in range(0, len(text), 6)]
     for at, call in enumerate(message.get("tool_calls", ())):
+        at = 0 if message.get("alike") else at
         arguments = call["function"]["arguments"]
         first = {"index": at, "id": call["id"], "type": "function", "function": {**call["function"], "arguments": ""}}
         deltas.append({"tool_calls": [first]})

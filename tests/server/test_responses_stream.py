@@ -122,6 +122,18 @@ async def test_thoughts_and_calls_of_functions_are_items_of_their_own(place: Tow
     ]
 
 
+async def test_calls_that_an_engine_numbers_alike_are_told_apart(place: Town) -> None:
+    made = calls(("weather", '{"a": 1}'), ("weather", '{"a": 2}'), ("weather", '{"a": 3}'))
+    place.chat.plays({**made, "alike": True})
+    events = await streamed(place, tools=[FUNCTION])
+    output = events[-1]["response"]["output"]
+    assert [(item["call_id"], item["arguments"]) for item in output] == [
+        ("call-0", '{"a": 1}'),
+        ("call-1", '{"a": 2}'),
+        ("call-2", '{"a": 3}'),
+    ]
+
+
 @requirement("RESP-8")
 async def test_tools_of_a_server_are_listed_and_called_in_all_their_events(place: Town) -> None:
     given = json.dumps({"text": "Das Bad öffnet am Montag. Der Eintritt kostet vier Euro."})
