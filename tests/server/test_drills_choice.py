@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 from drill_pools import STREAMED, ask, counts, hub, stream, town
-from fault_answers import CUT, MODEL, TEXT, Answer, cut, fine, raw, refuse, response, stall
+from fault_answers import CUT, MODEL, TEXT, Answer, Pause, cut, fine, raw, refuse, response, stall
 from fault_engine import FaultEngine, serve_faults
 
 from tools.base import Unavailable
@@ -248,6 +248,26 @@ async def test_a_request_that_meets_a_closing_connection_is_sent_once_more_at_on
         assert pool.replicas[0].breaker.failures == 0
         with pytest.raises(Unavailable, match=r"cannot be reached \(ServerDisconnectedError\)"):
             await ask(pool)
+
+
+async def test_an_answer_that_nobody_asked_for_is_given_to_nobody(engine: FaultEngine) -> None:
+    async with town(engine, limits={"retries": 0}) as pool:
+        for gap in (0.0, 0.05):
+            engine.script(raw(response(b'{"first": 1}'), Pause(gap), response(b'{"of": "another"}')))
+            async with pool.open("chat/completions", Json(STREAMED)) as reply:
+                assert await reply.read() == b'{"first": 1}'
+            await engine.until(lambda: engine.served == len(engine.requests))
+            await asyncio.sleep(0)  # what nobody asked for is read
+            for _ in range(3):
+                assert await ask(pool) == TEXT
+
+
+async def test_a_user_name_in_an_engine_s_address_is_sent_and_not_shown(engine: FaultEngine) -> None:
+    url = engine.url.replace("http://", "http://stadt:sesam@")
+    async with hub(town={"engines": [url]}) as opened:
+        assert await ask(opened["town"]) == TEXT
+        assert opened["town"].replicas[0].shown == engine.url
+    assert engine.requests[0].headers["authorization"] == "Basic c3RhZHQ6c2VzYW0="
 
 
 async def test_one_connection_serves_one_request_after_the_other(

@@ -45,6 +45,13 @@ def test_an_engine_has_a_user_name_in_its_address_or_a_key_and_not_both() -> Non
     assert ModelConfig(engines=engines).engines == engines
 
 
+@pytest.mark.parametrize("key", ["sesam\n", "„sesam“", "a\r\nb: c", "\x00"])
+def test_a_key_that_no_header_can_hold_is_refused_at_the_start(key: str) -> None:
+    assert said(engines=("http://host",), key=key) == (
+        "the key has characters that no key has; look for quotes or line breaks"
+    )
+
+
 def test_a_password_in_an_address_that_does_not_fit_is_not_repeated() -> None:
     assert said(engines=("http://user:hunter2@host:99999/v1",)).startswith("what was given is no web address")
 

@@ -102,6 +102,11 @@ class ModelConfig(BaseModel):
     def _one_way_in(self) -> Self:
         if self.key is not None and any("@" in urlsplit(url).netloc for url in self.engines):
             raise PydanticCustomError("two_ways_in", "an engine has a user name in its address, and a key; keep one")
+        key = self.key.get_secret_value() if self.key else ""
+        if not (key.isascii() and key.isprintable()):
+            raise PydanticCustomError(
+                "no_key", "the key has characters that no key has; look for quotes or line breaks"
+            )
         return self
 
 

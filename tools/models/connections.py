@@ -40,6 +40,8 @@ class Target:
             f"POST {address.raw_path_qs} HTTP/1.1\r\nHost: {self.key.headers['Host']}\r\n"
             "Accept: */*\r\nAccept-Encoding: identity\r\nUser-Agent: partitur\r\n"
         )
+        if (user := self.key.headers.get("Authorization")) is not None:  # its name and password stand in the address
+            self.head += f"Authorization: {user}\r\n"
 
 
 class Answer:
@@ -113,7 +115,8 @@ class Connector(aiohttp.TCPConnector):
             raise aiohttp.ConnectionTimeoutError("The engine took no connection in time.") from error
         try:
             protocol = connection.protocol
-            if protocol is None or protocol.transport is None:
+            if protocol is None or protocol.transport is None or protocol.should_close:
+                # Not even where an answer that nobody asked for lies on it: it would be given to whoever asks now.
                 raise aiohttp.ServerDisconnectedError
             protocol.set_response_params(read_until_eof=True, auto_decompress=False, read_bufsize=self._ahead)
             if len(body) <= _LARGE:
