@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from agents.kit.outside import Outside
     from server.house import House
     from server.settings import Settings
+    from tools.models import Hub, Pool
+    from tools.models.replica import Replica
 
-__all__ = ["Check", "checks", "doctor_command"]
+__all__ = ["Check", "checks", "doctor_command", "engine_looks"]
 
 State = Literal["ok", "warning", "failed"]
 _MARKS: dict[State, tuple[str, str]] = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red")}
@@ -120,8 +123,7 @@ async def _in_house(settings: "Settings") -> list[Check]:
 
 async def _parts(house: "House") -> list[Check]:
     looks: list[tuple[str, Look]] = [
-        ("engine", lambda: _engine(house.settings)),
-        *((f"{kind}_url", _endpoint_look(house.settings, kind)) for kind in _ENDPOINTS if _url(house.settings, kind)),
+        *engine_looks(house.hub),
         ("database", lambda: _database(house)),
         ("knowledge", lambda: _knowledge(house)),
         ("speech", lambda: _speech(house)),
@@ -204,55 +206,52 @@ async def _prompts(settings: "Settings") -> str:
     return f"{said}, all committed"
 
 
-_ENDPOINTS = ("embedding", "speech", "transcription", "image")
+def engine_looks(hub: "Hub") -> "list[tuple[str, Look]]":
+    """A look at each engine of each model; without any model, at the embedded one."""
+    looks: list[tuple[str, Look]] = [
+        (pool.id if len(pool.replicas) == 1 else f"{pool.id} {number}", partial(_reached, hub, pool, replica))
+        for pool in hub.pools.values()
+        for number, replica in enumerate(pool.replicas, 1)
+    ]
+    return looks or [("engine", _embedded)]
 
 
-def _url(settings: "Settings", kind: str) -> str | None:
-    return getattr(settings, f"{kind}_url")
-
-
-async def _engine(settings: "Settings") -> str:
-    if settings.model_url:
-        return await _reached(settings, "model")
+async def _embedded() -> str:
     return "embedded: quotes and never invents. Translation and plain language need a model: set PARTITUR_MODEL_URL"
 
 
-def _endpoint_look(settings: "Settings", kind: str) -> Look:
-    return lambda: _reached(settings, kind)
+async def _reached(hub: "Hub", pool: "Pool", replica: "Replica") -> str:
+    """Asks an engine for its models."""
+    import aiohttp
 
-
-async def _reached(settings: "Settings", kind: str) -> str:
-    """Asks an endpoint for its models."""
-    import httpx2
-
-    url, name, key = (getattr(settings, f"{kind}_{part}") for part in ("url", "name", "key"))
-    headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-    variable = f"PARTITUR_{kind.upper()}"
+    config, url = pool.config, replica.shown
+    short = f"PARTITUR_{'MODEL' if config.kind == 'chat' else config.kind.upper()}"
+    where = f"[models.{pool.id}] or {short}"
+    headers = {"Authorization": f"Bearer {config.key.get_secret_value()}"} if config.key else {}
     began = perf_counter()
     try:
-        async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
-            answer = await http.get(f"{url.rstrip('/')}/models", headers=headers)
-            answer.raise_for_status()
-            models = [str(model["id"]) for model in answer.json()["data"]]
-    except httpx2.HTTPStatusError as error:
-        status = error.response.status_code
-        todo = f"Check {variable}_KEY." if status in (401, 403) else f"Check {variable}_URL; it should end in /v1."
-        raise _Worse(f"{url} answers {status} to /models", todo, "failed") from None
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        status, data = await hub.transport.get(
+            f"{replica.url}/models", headers=headers, seconds=_PATIENCE, at_most=1_000_000
+        )
+        if status in (401, 403):
+            raise _Worse(f"{url} answers {status} to /models", f"Check the key of {where}_KEY.", "failed")
+        if status != 200:
+            raise _Worse(f"{url} answers {status} to /models", f"Check {where}_URL; it should end in /v1.", "failed")
+        models = [str(model["id"]) for model in json.loads(data)["data"]]
+    except (aiohttp.ClientError, OSError) as error:
         raise _Worse(
             f"{url} cannot be reached: {type(error).__name__}. {error}".rstrip(),
-            f"Start the engine, or correct {variable}_URL. Requests fail until it is up.",
+            f"Start the engine, or correct {where}_URL. Requests fail until it is up.",
             "failed",
         ) from None
     except (ValueError, KeyError, TypeError):
         raise _Worse(
-            f"{url}/models is no list of models", f"Check {variable}_URL; it should end in /v1.", "failed"
+            f"{url}/models is no list of models", f"Check {where}_URL; it should end in /v1.", "failed"
         ) from None
     took = (perf_counter() - began) * 1000
-    if name and name not in models:
-        raise _Worse(
-            f"{url} offers {', '.join(models)}; not {name!r}", f"Set {variable}_NAME to one of them.", "failed"
-        )
+    if pool.name not in models:
+        said = f"{url} offers {', '.join(models)}; not {pool.name!r}"
+        raise _Worse(said, f"Set the name of {where}_NAME to one of them.", "failed")
     return f"{url} in {took:.0f} ms offers {', '.join(models[:5])}"
 
 

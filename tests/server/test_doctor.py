@@ -147,15 +147,26 @@ async def test_a_check_that_breaks_does_not_keep_the_others_out(
     assert (disk.state, disk.said) == ("failed", "RuntimeError: unheard of")
 
 
-async def test_an_engine_that_is_down_is_told_with_its_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from server.doctor import _engine, _look
+async def test_an_engine_that_is_down_is_told_with_its_setting(tmp_path: Path) -> None:
+    check = await engine_check(tmp_path, model_url="http://127.0.0.1:9/v1")
+    assert check.state == "failed"
+    assert check.said.startswith("http://127.0.0.1:9/v1 cannot be reached: ClientConnectorError")
+    assert "PARTITUR_MODEL_URL" in check.todo
+
+
+async def engine_check(home: Path, **given: object) -> Check:
+    """What is found of the one engine that the settings name."""
+    from server.doctor import _look, engine_looks
+    from server.models import house_models, open_hub
     from server.settings import Settings
 
-    settings = Settings(home=tmp_path, model_url="http://127.0.0.1:9/v1")
-    check = await _look("engine", lambda: _engine(settings))
-    assert check.state == "failed"
-    assert check.said.startswith("http://127.0.0.1:9/v1 cannot be reached: ConnectError")
-    assert "PARTITUR_MODEL_URL" in check.todo
+    settings = Settings(home=home, **given)  # pyright: ignore[reportArgumentType]  # pydantic checks them
+    hub = open_hub(house_models(settings), home)
+    ((name, look),) = engine_looks(hub)
+    try:
+        return await _look(name, look)
+    finally:
+        await hub.close()
 
 
 @pytest.fixture
@@ -185,7 +196,7 @@ def endpoint() -> Generator[str]:
     ("path", "name", "state", "said"),
     [
         ("/v1", "small", "ok", "offers small"),
-        ("/v1", None, "ok", "offers small"),
+        ("/v1", None, "failed", "offers small; not 'default'"),
         ("/v1", "smal", "failed", "offers small; not 'smal'"),
         ("/wrong", None, "failed", "answers 404 to /models"),
     ],
@@ -193,11 +204,7 @@ def endpoint() -> Generator[str]:
 async def test_an_engine_is_asked_what_it_offers(
     endpoint: str, tmp_path: Path, path: str, name: str | None, state: str, said: str
 ) -> None:
-    from server.doctor import _engine, _look
-    from server.settings import Settings
-
-    settings = Settings(home=tmp_path, model_url=endpoint + path, model_name=name)
-    check = await _look("engine", lambda: _engine(settings))
+    check = await engine_check(tmp_path, model_url=endpoint + path, model_name=name)
     assert check.state == state
     assert said in check.said
 
