@@ -43,10 +43,10 @@ class Report:
         """Over the rounds."""
         return statistics.median(of(one.figures) for one in self.runs[server, work, at_once])
 
-    def ratio(self, server: str, work: Work, at_once: int) -> float:
-        """Requests a second against `min`, round by round."""
+    def quotient(self, server: str, work: Work, at_once: int, of: Callable[[Figures], float]) -> float:
+        """Against `min`, round by round: a noisy machine meets both."""
         pairs = zip(self.runs[server, work, at_once], self.runs[_BASE, work, at_once], strict=True)
-        return statistics.median(ours.figures.per_second / (base.figures.per_second or 1) for ours, base in pairs)
+        return statistics.median(of(ours.figures) / (of(base.figures) or 1) for ours, base in pairs)
 
     def quantile(
         self, server: str, work: Work, at_once: int, q: float, of: Callable[[Figures], Sequence[float]]
@@ -110,10 +110,11 @@ def _cell(report: Report, server: str, work: Work, at_once: int) -> str:
         return f"{p50 - low:+.1f} / {p99 - high:+.1f} ms; {cpu}{failed}"
     p50, p99 = (report.quantile(server, work, at_once, q, lambda figures: figures.latencies) for q in (0.5, 0.99))
     per_second = f"{report.median(server, work, at_once, lambda figures: figures.per_second):,.0f}/s"
-    compared = ""
-    if _BASE in report.servers and server != _BASE and server != "floor":
-        compared = f" (**{report.ratio(server, work, at_once):.2g}** × min)"
-    return f"{per_second}{compared}, {cpu}, {p50:.1f} / {p99:.1f} ms{failed}"
+    if _BASE in report.servers and server not in (_BASE, "floor"):
+        rate = report.quotient(server, work, at_once, lambda figures: figures.per_second)
+        cost = report.quotient(server, work, at_once, lambda figures: figures.cpu_ms or 0)
+        per_second, cpu = f"{per_second} (**{rate:.2g}** × min)", f"{cpu} ({cost:.2g} ×)"
+    return f"{per_second}, {cpu}, {p50:.1f} / {p99:.1f} ms{failed}"
 
 
 def into_page(page: Path, name: str, lines: str) -> None:
