@@ -61,6 +61,14 @@ class Round:
     cpu: float
     latencies: list[float]
 
+    @property
+    def rate(self) -> float:
+        return self.runs / self.seconds
+
+    @property
+    def cpu_ms(self) -> float:
+        return 1000 * self.cpu / self.runs
+
 
 class Field:
     """Starts the contestants, and ends each process it started."""
@@ -190,19 +198,23 @@ async def measure(contestants: Sequence[Contestant], *, at_once: int, rounds: in
 
 
 def table(names: Sequence[str], found: Sequence[Sequence[Round]], *, at_once: int) -> str:
-    """A table in Markdown; the ratio is the median over rounds of Partitur's rate to the peer's in the same round."""
+    """A table in Markdown. CPU is the median of the rounds and the least, for other work only adds to it; the quotients are
+    medians over rounds, of Partitur's rate to the peer's and of the peer's CPU to Partitur's: above 1 Partitur is ahead."""
     lines = [
-        f"| at {at_once} | runs/s | CPU ms a run | p50 ms | p99 ms | Partitur is |",
-        "|---|---|---|---|---|---|",
+        f"| at {at_once} | runs/s | CPU ms a run (least) | p50 ms | p99 ms | Partitur's rate | by CPU |",
+        "|---|---|---|---|---|---|---|",
     ]
-    ours = [one.runs / one.seconds for one in found[names.index("Partitur")]]
+    ours = found[names.index("Partitur")]
     for name, rounds in zip(names, found, strict=True):
-        rate = statistics.median(one.runs / one.seconds for one in rounds)
-        cpu = statistics.median(1000 * one.cpu / one.runs for one in rounds)
+        rate = statistics.median(one.rate for one in rounds)
+        cpu, least = statistics.median(one.cpu_ms for one in rounds), min(one.cpu_ms for one in rounds)
         times = sorted(took for one in rounds for took in one.latencies)
         p50, p99 = (1000 * times[min(len(times) - 1, int(len(times) * share))] for share in (0.5, 0.99))
-        ratio = statistics.median(our * one.seconds / one.runs for our, one in zip(ours, rounds, strict=True))
-        lines.append(f"| {name} | {rate:.1f} | {cpu:.1f} | {p50:.1f} | {p99:.1f} | {ratio:.2f} × |")
+        faster = statistics.median(our.rate / one.rate for our, one in zip(ours, rounds, strict=True))
+        leaner = statistics.median(one.cpu_ms / our.cpu_ms for our, one in zip(ours, rounds, strict=True))
+        lines.append(
+            f"| {name} | {rate:.1f} | {cpu:.1f} ({least:.1f}) | {p50:.0f} | {p99:.0f} | {faster:.2f} × | {leaner:.2f} × |"
+        )
     return "\n".join(lines)
 
 

@@ -87,8 +87,9 @@ class PooledModel(OpenAIChatModel):
             output_object=fitted.output_object,
         )
 
-    # pydantic-ai offers this hook to subclasses, and keeps the type it names to itself.
-    def _validate_completion(self, response: ChatCompletion) -> ChatCompletion:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def _validate_completion(  # pyright: ignore[reportIncompatibleMethodOverride]  # a hook whose type is private
+        self, response: ChatCompletion
+    ) -> ChatCompletion:
         """What fits OpenAI's own type has been validated; the rest goes pydantic-ai's lenient way."""
         return response if isinstance(response, _Valid) else super()._validate_completion(response)
 
