@@ -133,6 +133,7 @@ REQUIREMENTS = {
     "BATCH-5": Requirement(_API + "Batch, expires_at", "What is not done within the window is in the error file."),
     "BATCH-6": Requirement(_API + "Create batch", "Purpose batch, a known endpoint, completion_window 24h."),
     "BATCH-7": Requirement(_API + "Batches", "A batch belongs to whoever made it; its requests are made as theirs."),
+    "BODY-11": Requirement(_RFC + "6585, 5", "A head without end is 431; one that does not come ends the connection."),
     "BODY-10": Requirement(_RFC + "9112, 6.3", "A length that is wrong or doubled is 400 or ends the connection."),
     "AUTH-1": Requirement(_RFC + "6750, 3", "Without a token the answer is 401 with 'WWW-Authenticate: Bearer' alone."),
     "AUTH-2": Requirement(_RFC + "6750, 3.1", 'With a wrong token it says error="invalid_token".'),

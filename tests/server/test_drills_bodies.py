@@ -11,6 +11,7 @@ import pytest
 from drill_house import Drill, drill
 from fault_answers import MODEL, Answer, fine, paced, raw, response, slow
 from fault_engine import FaultEngine, serve_faults
+from requirements import requirement
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 MOST = 1_000_000
@@ -111,6 +112,7 @@ HOSTILE = {
 }
 
 
+@requirement("BODY-11")
 @pytest.mark.parametrize("what", HOSTILE)
 async def test_what_is_hostile_is_refused_and_no_engine_hears_of_it(
     site: Drill, engine: FaultEngine, what: str
@@ -185,6 +187,7 @@ async def test_an_event_without_end_breaks_the_stream(site: Drill, engine: Fault
     assert told.status == 502 and told.error["type"] == "server_error"
 
 
+@requirement("BODY-11")
 async def test_a_head_that_does_not_come_ends_the_connection(site: Drill, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.protocol._LONGEST_S", 0.2)
     whole = request(ASKED).replace(b"KEY", site.key.encode())

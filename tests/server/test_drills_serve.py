@@ -28,6 +28,7 @@ from fault_answers import (
     wrong_length,
 )
 from fault_engine import FaultEngine, serve_faults
+from requirements import requirement
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -69,6 +70,7 @@ def framed(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+@requirement("ERROR-9", "ERROR-12")
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_engine_that_hangs_is_a_timeout(site: Drill, engine: FaultEngine, stream: bool) -> None:
     engine.script(hang(), hang())
@@ -112,6 +114,7 @@ BROKEN = {
 }
 
 
+@requirement("STREAM-6")
 @pytest.mark.parametrize("fault", BROKEN)
 async def test_a_stream_that_breaks_ends_with_an_error_and_never_with_done(
     site: Drill, engine: FaultEngine, fault: str
