@@ -8,7 +8,7 @@ import signal
 import socket as sockets
 import sys
 import threading
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 
 from server.failing import fail
 from server.loading import loading
@@ -52,7 +52,8 @@ def _serve(work: Work, parent: sockets.socket) -> None:
 
 
 def _tell(parent: sockets.socket, **what: str) -> None:
-    parent.sendall(json.dumps(what).encode() + b"\n")
+    with suppress(ConnectionError):  # that the parent is gone is noticed elsewhere
+        parent.sendall(json.dumps(what).encode() + b"\n")
 
 
 def _with_parent(parent: sockets.socket) -> None:
