@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -69,10 +69,11 @@ class Background:
             await asyncio.gather(self._looking, return_exceptions=True)
 
     async def _done(self, run: Run, *, streamed: bool) -> None:
+        told: list[Event] = []
         try:
-            async with self._slots, self._telling(run.answer.id, streamed=streamed) as told:
-                await self._worked(run, told)
-            await self._store.save(run.answer.body())
+            async with self._slots, self._telling(run.answer.id, told):
+                await self._worked(run, told if streamed else None)
+            await self._store.save(run.answer.body(), _written(told))
         except asyncio.CancelledError:
             if not self._closing:
                 return  # who cancelled or deleted it has said so in the store
@@ -83,11 +84,12 @@ class Background:
         except PartiturError:
             log.exception("The response %r could not be kept", run.answer.id)
 
-    async def _worked(self, run: Run, told: list[Event]) -> None:
+    async def _worked(self, run: Run, told: list[Event] | None) -> None:
         try:
             async with aclosing(run.events(opened=lambda: True)) as events:
                 async for event in events:
-                    told.append(event)
+                    if told is not None:
+                        told.append(event)
                     if event["type"] in _KEPT_AT and not await self._store.save(run.answer.body()):
                         raise asyncio.CancelledError
         except PartiturError:
@@ -95,32 +97,30 @@ class Background:
         except Exception:
             log.exception("The response %r failed", run.answer.id)
             error = Broken("The response broke off inside the server.")
-            told.append(run.broken(error))
+            if told is not None:
+                told.append(run.broken(error))
             run.fail(error)
 
     @asynccontextmanager
-    async def _telling(self, id: str, *, streamed: bool) -> AsyncGenerator[list[Event]]:
-        """A list for events, which are kept soon after they are put there."""
-        waiting: list[Event] = []
-
-        async def tell() -> None:
-            told, waiting[:] = [(one["sequence_number"], json.dumps(one, ensure_ascii=False)) for one in waiting], []
-            if told and streamed:
-                await self._store.tell(id, told)
+    async def _telling(self, id: str, told: list[Event]) -> AsyncGenerator[None]:
+        """Within the block events are kept soon after they are told, and taken off the list."""
+        over = asyncio.Event()
 
         async def keep_telling() -> None:
-            while True:
-                await asyncio.sleep(_TELL_S)
-                with suppress(PartiturError):
-                    await tell()
+            while not over.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), _TELL_S)
+                if count := len(told):
+                    with suppress(PartiturError):  # they are tried again, at last with the end
+                        await self._store.tell(id, _written(told[:count]))
+                        del told[:count]
 
         telling = asyncio.create_task(keep_telling())
         try:
-            yield waiting
+            yield
         finally:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
-        await tell()
+            over.set()
+            await telling
 
     async def _look(self) -> None:
         """Stops what is not wanted any more, and now and then gives a sign of life."""
@@ -138,3 +138,7 @@ class Background:
                 continue
             for id in set(ids) - wanted:
                 self.stop(id)
+
+
+def _written(events: Sequence[Event]) -> list[tuple[int, str]]:
+    return [(event["sequence_number"], json.dumps(event, ensure_ascii=False)) for event in events]

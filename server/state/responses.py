@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Row, and_, delete, insert, literal, or_, select, update
+from sqlalchemy import CTE, ColumnElement, Row, and_, delete, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.state.database import Database
@@ -127,12 +127,18 @@ class ResponseStore:
             raise _missing(rows[0].previous)
         return [self._stored(row) for row in rows]
 
-    async def save(self, body: Mapping[str, Any]) -> bool:
-        """Keeps how far a response in the background is; False where it was cancelled or deleted meanwhile."""
+    async def save(self, body: Mapping[str, Any], events: Sequence[tuple[int, str]] = ()) -> bool:
+        """Keeps how far a response in the background is, and the events that tell so, in one.
+
+        False where it was cancelled or deleted meanwhile.
+        """
         values = {"body": body, "status": body["status"], "heartbeat": self._now}
         there = and_(responses.c.id == body["id"], responses.c.status.in_(_OPEN))
         async with self._database.begin() as connection:
-            return bool((await connection.execute(update(responses).where(there).values(values))).rowcount)
+            kept = bool((await connection.execute(update(responses).where(there).values(values))).rowcount)
+            if kept:
+                await _told(connection, body["id"], events)
+        return kept
 
     async def cancel(self, caller: Caller, id: str) -> StoredResponse:
         """Cancels a response that is not done; whoever works on it sees that and stops. One that is done stays as it is.
@@ -173,12 +179,11 @@ class ResponseStore:
             return set((await connection.execute(select(responses.c.id).where(there))).scalars())
 
     async def tell(self, id: str, events: Sequence[tuple[int, str]]) -> None:
-        """Keeps events of a response by number."""
-        rows = [{"response": id, "number": number, "event": event} for number, event in events]
+        """Keeps events of a response by number; those that are kept already stay as they are."""
         async with self._database.begin() as connection:
             there = select(responses.c.id).where(responses.c.id == id)
             if (await connection.execute(there)).first() is not None:
-                await connection.execute(insert(response_events), rows)
+                await _told(connection, id, events)
 
     async def told(self, caller: Caller, id: str, *, after: int) -> tuple[StoredResponse, list[tuple[int, str]]]:
         """A response and what was told of it after the event with a number, as it stood at one moment.
@@ -260,6 +265,16 @@ class ResponseStore:
         return StoredResponse(
             stored.id, stored.previous, body["status"], stored.background, stored.streamed, body, stored.items
         )
+
+
+async def _told(connection: AsyncConnection, id: str, events: Sequence[tuple[int, str]]) -> None:
+    last = select(func.max(response_events.c.number)).where(response_events.c.response == id)
+    kept = (await connection.execute(last)).scalar()
+    rows = [
+        {"response": id, "number": number, "event": event} for number, event in events if kept is None or number > kept
+    ]
+    if rows:
+        await connection.execute(insert(response_events), rows)
 
 
 def _missing(id: str) -> NotFound:

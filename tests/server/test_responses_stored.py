@@ -193,6 +193,18 @@ async def test_events_in_the_background_are_read_on_from_anywhere(place: Town) -
     assert (await ended(place, made)).status == "completed"
 
 
+async def test_no_event_is_lost_however_they_come(place: Town) -> None:
+    async def numbers(text: str) -> list[int]:
+        place.chat.script.append(says(text))
+        begun = await place.sdk.responses.create(model=MODEL, input="?", background=True, stream=True)
+        return [event.sequence_number async for event in begun]
+
+    place.chat.plays()
+    for seen in await asyncio.gather(*(numbers("Viel Text. " * (at + 1)) for at in range(20))):
+        assert seen == list(range(len(seen)))
+        assert len(seen) > 9
+
+
 async def test_events_of_other_responses_are_not_kept(place: Town) -> None:
     place.chat.plays(says("Ja."))
     made = await place.sdk.responses.create(model=MODEL, input="Hallo")
