@@ -142,9 +142,12 @@ def _client(server: McpServer) -> "Client[Any]":
     from fastmcp import Client
     from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
 
+    from server.outside_http import http_client
+
     if server.url is not None:
         headers = {"Authorization": f"Bearer {server.key.get_secret_value()}"} if server.key else {}
-        return Client(StreamableHttpTransport(server.url, headers=headers), timeout=server.timeout)
+        transport = StreamableHttpTransport(server.url, headers=headers, httpx_client_factory=http_client)
+        return Client(transport, timeout=server.timeout)
     program, *arguments = server.command
     environment = {name: value.get_secret_value() for name, value in server.environment.items()}
     return Client(StdioTransport(program, arguments, env=environment), timeout=server.timeout)
