@@ -120,8 +120,8 @@ def http_error(error: PartiturError | HTTPException, *, headers: Mapping[str, st
         sent.setdefault("WWW-Authenticate", "Bearer")
     if isinstance(error, TooSlow):
         sent.setdefault("Connection", "close")  # the rest of its body may come at any time, or never
-    if isinstance(error, Overloaded | Unavailable) and error.retry_after is not None:
-        sent.setdefault("Retry-After", str(max(1, math.ceil(error.retry_after))))
+    if isinstance(error, Overloaded | Unavailable):  # who is not told when would come back at once
+        sent.setdefault("Retry-After", str(max(1, math.ceil(error.retry_after or 1))))
     return JSONResponse(openai_error(error), status_code=error.status, headers=sent)
 
 

@@ -78,6 +78,7 @@ class Turn:
         self.thought: list[str] = []
         self.refused = False
         self.finish: str | None = None
+        self._usage: dict[str, Any] | None = None
 
     @property
     def calls(self) -> list[Call]:
@@ -92,7 +93,7 @@ class Turn:
     def chunk(self, chunk: Mapping[str, Any]) -> list[Event]:
         """The events of a chunk."""
         if usage := chunk.get("usage"):
-            self._events.answer.spent.add_chat(cast("dict[str, Any]", usage))
+            self._usage = cast("dict[str, Any]", usage)  # some engines tell it with every chunk, each time of the whole
         choices = cast("Sequence[Mapping[str, Any]]", chunk.get("choices") or ())
         if not choices:
             return []
@@ -116,15 +117,22 @@ class Turn:
 
     def end(self) -> list[Event]:
         """The events that close what is open. What the model's length has cut stays incomplete."""
+        self._count()
         status = "incomplete" if self.finish in ("length", "content_filter") else "completed"
         return self._close_text(status) + self._close_call(status)
 
     def keep(self) -> None:
         """Puts what is open into the response as it is: the answer broke off."""
+        self._count()
         if self._open is not None:
             self._open.keep("incomplete")
         if self._writing is not None and (call := self._calls[self._writing]) is not None and call.item is not None:
             call.item.keep("incomplete")
+
+    def _count(self) -> None:
+        usage, self._usage = self._usage, None
+        if usage is not None:
+            self._events.answer.spent.add_chat(usage)
 
     def _text(self, kind: TextKind, text: str, logprobs: Sequence[dict[str, Any]] = ()) -> list[Event]:
         told = self._close_call("completed")
