@@ -162,9 +162,10 @@ class ModelRun:
                 if begun or self._asked.truncation != "auto" or not self._shorten():
                     raise
                 continue
+            told = turn.end()  # which counts what was spent
             used = Usage(requests=1, input_tokens=spent.input - before[0], output_tokens=spent.output - before[1])
             self._scope.spent.add(used)
-            for event in turn.end():
+            for event in told:
                 yield event
             return
 
