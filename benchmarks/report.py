@@ -113,8 +113,13 @@ def _cell(report: Report, server: str, work: Work, at_once: int) -> str:
     if _BASE in report.servers and server not in (_BASE, "floor"):
         rate = report.quotient(server, work, at_once, lambda figures: figures.per_second)
         cost = report.quotient(server, work, at_once, lambda figures: figures.cpu_ms or 0)
-        per_second, cpu = f"{per_second} (**{rate:.2g}** × min)", f"{cpu} ({cost:.2g} ×)"
+        per_second, cpu = f"{per_second} (**{_short(rate)}** × min)", f"{cpu} ({_short(cost)} ×)"
     return f"{per_second}, {cpu}, {p50:.1f} / {p99:.1f} ms{failed}"
+
+
+def _short(value: float) -> str:
+    """Two digits that count, without an exponent where there are more before the point."""
+    return f"{float(f'{value:.2g}'):g}"
 
 
 def into_page(page: Path, name: str, lines: str) -> None:
