@@ -91,8 +91,16 @@ async def serve_house(
     from server.front import Front
 
     stopping, front, enough = Stopping(), Front(), asyncio.Event()
-    stopping.then.append(front.give_up)
     holding: list[asyncio.Task[None]] = []
+
+    def leave() -> None:
+        """Told to stop: what is not there yet is not waited for."""
+        front.give_up()
+        for task in holding:
+            if not front.there:
+                task.cancel()
+
+    stopping.then.append(leave)
 
     async def hold(url: str) -> None:
         await asyncio.to_thread(importlib.import_module, "server.app")
@@ -116,8 +124,6 @@ async def serve_house(
         finally:
             enough.set()
             for task in holding:
-                if not front.there:
-                    task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
 

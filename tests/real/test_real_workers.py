@@ -37,7 +37,6 @@ class Site:
     key: str
     parent: subprocess.Popen[bytes]
     environment: Mapping[str, str]
-    engine: FaultEngine
 
     @property
     def log(self) -> str:
@@ -79,7 +78,7 @@ def serving(home: Path, engine: FaultEngine, *, workers: int = WORKERS, **limits
         log = home / "serve.log"
         url = eventually(lambda: re.search(r"serves at (http://[\d.]+:\d+)", log.read_text()))
         key = eventually(lambda: re.search(r"pt-\S+", log.read_text()))
-        yield Site(url[1], home, key[0], parent, environment, engine)
+        yield Site(url[1], home, key[0], parent, environment)
     finally:
         parent.terminate()
         try:
@@ -273,6 +272,32 @@ async def test_a_signal_to_the_parent_ends_all_and_so_does_its_death(tmp_path: P
             assert site.parent.wait(40) == code
             eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), within_s=40)  # noqa: B023  # used at once
             assert "Traceback" not in site.log
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_who_asks_while_it_loads_waits_and_is_served(tmp_path: Path, workers: int) -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+    environment = {"PARTITUR_HOME": str(tmp_path), "PARTITUR_API_KEY": "pt-early"}
+    command = [PARTITUR, "serve", "--port", str(port), "--workers", str(workers)]
+    with (tmp_path / "serve.log").open("w") as sink:
+        server = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **environment}, stdout=sink, stderr=sink)
+    try:
+        site = Site(f"http://127.0.0.1:{port}", tmp_path, "pt-early", server, environment)
+        deadline = time.monotonic() + 60
+        while True:
+            with suppress(httpx.ConnectError):
+                assert (await site.ask("GET", "/healthz")).json() == {"status": "ok"}
+                break
+            assert time.monotonic() < deadline
+        assert "Partitur serves" not in site.log
+        answers = await site.all("GET", "/v1/models")
+        assert {one.status_code for one in answers} == {200}
+        assert all(one.json()["data"] for one in answers)
+    finally:
+        server.terminate()
+        assert server.wait(40) == 0
 
 
 async def test_a_mistake_of_the_set_up_is_told_once_and_ends_the_start(tmp_path: Path) -> None:
