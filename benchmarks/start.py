@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -117,14 +118,27 @@ def answered(address: str, ask: Ask) -> bool:
         connection.close()
 
 
-def start(command: list[str], environment: Mapping[str, str], asks: list[Ask]) -> Start:
-    """Starts a server, asks it until each part answers, lets it rest, weighs it, ends it."""
+def free() -> int:
+    """A port that nobody has."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def start(command: list[str], environment: Mapping[str, str], asks: list[Ask], *, address: str | None = None) -> Start:
+    """Starts a server, asks it until each part answers, lets it rest, weighs it, ends it.
+
+    Args:
+        command: with its arguments.
+        environment: beside our own.
+        asks: in this order.
+        address: where it will answer, where that is known before; else it says so.
+    """
     found = Start()
     with tempfile.TemporaryFile("w+") as said:
         began = time.perf_counter()
         process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=said, stderr=said, text=True)
         try:
-            address = None
             for ask in asks:
                 while address is None or not answered(address, ask):
                     if process.poll() is not None or time.perf_counter() - began > _DEADLINE_S:
@@ -167,7 +181,9 @@ def main() -> None:
         peer = [sys.executable, "-m", "benchmarks.peers.mcp_servers", "fastmcp"]
         for _ in range(args.rounds + 1):  # the first is to fill the page cache
             starts["fastmcp"].append(start(peer, {}, [MCP]))
-            starts["Partitur"].append(start([PARTITUR, "serve", "--port", "0"], environment, PARTS))
+            port = str(free())  # a probe knows it; what the server says comes when everything is answered
+            ours = [PARTITUR, "serve", "--port", port]
+            starts["Partitur"].append(start(ours, environment, PARTS, address=f"127.0.0.1:{port}"))
             helps.append(helped())
     rows = table({name: taken[1:] for name, taken in starts.items()}, helps[1:])
     if args.json:
