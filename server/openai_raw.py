@@ -19,6 +19,7 @@ from server.streaming import END, EventStream, watched
 from server.texts import texts
 from tools.base import Caller, Failed, PartiturError, TooLong
 from tools.models import Declined, Hub, Json, Pool
+from tools.models.refusal import is_too_long
 
 __all__ = ["RawModels", "declined", "spent_of", "trace_headers"]
 
@@ -26,9 +27,6 @@ _PATH = "chat/completions"
 _NOTHING = Usage()
 """What a request has spent before it was sent; it gets an object of its own after."""
 _CALLERS_FAULT = (400, 413, 415, 422)
-_TOO_LONG = re.compile(
-    r"context (?:length|window)|maximum (?:model|input) length|max_model_len|too many tokens", re.IGNORECASE
-)
 _ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _TRACE = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -209,7 +207,7 @@ def _trace(id: str) -> str:
 def declined(error: Declined, model: str) -> PartiturError:
     """What an engine's no means to a caller: whose fault it is, and in the engine's words where it is the caller's."""
     if error.answered in _CALLERS_FAULT and error.said:
-        if _TOO_LONG.search(error.said):
+        if error.too_long:
             return TooLong(error.said, hint="Send less, or ask for fewer tokens.")
         said = f"The engine of {model!r} refused the request: {error.said}"
         return InvalidParameter(said, param=error.param or "body", hint="")
@@ -260,6 +258,6 @@ def _broken(said: Mapping[str, Any], act: Act) -> PartiturError:
     """An error in the midst of a stream."""
     about = said.get("error")
     message = cast("dict[str, Any]", about).get("message") if isinstance(about, dict) else about
-    if isinstance(message, str) and _TOO_LONG.search(message):
+    if isinstance(message, str) and is_too_long(message):
         return TooLong(message[:500], hint="Send less, or ask for fewer tokens.")
     return Failed(f"The engine of {act.name!r} broke off its answer with an error.", hint="The log has the reason.")

@@ -1,7 +1,6 @@
 """Runs a use case's agent: pydantic-ai's loop over the engine of its role, each model request through the gate."""
 
 import json
-import re
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -39,7 +38,6 @@ from tools.models import Declined
 
 __all__ = ["Agents", "GatedModel", "NoSource"]
 
-_TOO_LONG = re.compile(r"context length|context window|maximum model length", re.IGNORECASE)
 _LIMITS = UsageLimits(request_limit=12, tool_calls_limit=24)
 
 
@@ -156,7 +154,7 @@ def _message(turn: Turn) -> ModelMessage:
 
 def _refusal(engine: Engine, error: Declined) -> PartiturError:
     """What an engine's no means to a caller; its own words may hold addresses and keys and stay in the log."""
-    if error.answered == 413 or _TOO_LONG.search(error.said):
+    if error.answered == 413 or error.too_long:
         return TooLong(f"The request is longer than the engine {engine.id!r} can read.", hint="Send less at once.")
     return Failed(
         f"The engine {engine.id!r} refused the request (status {error.answered}).", hint="The log has the reason."

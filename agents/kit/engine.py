@@ -1,7 +1,7 @@
 """The engines behind model roles: what serves a request, whether it can write, and what it costs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ class Engine:
     generative: bool = True
     tokenizer: str | None = None
     """Whose tokens its usage counts, where they are not a language model's."""
-    price: Price = Price()
+    price: Price = field(default_factory=Price)
 
     @cached_property
     def model(self) -> "Model":

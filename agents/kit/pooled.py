@@ -22,7 +22,7 @@ from pydantic_ai.tools import ToolDefinition
 from pydantic_core import from_json
 
 from tools.base import Failed, Unavailable, caller_of
-from tools.models import Json
+from tools.models import Json, ModelConfig
 
 __all__ = ["PooledModel", "Reply", "Transport"]
 
@@ -54,6 +54,7 @@ class Transport(Protocol):
     id: str
     name: str
     """The model's name at its engines."""
+    config: ModelConfig
 
     def open(
         self, path: str, body: Json, *, headers: Mapping[str, str], stream: bool, tenant: str
@@ -164,6 +165,8 @@ class _Completions:
             PartiturError: what the transport raises; Failed where the answer is no JSON object.
         """
         body = {name: value for name, value in asked.items() if not isinstance(value, _LEFT_OUT)}
+        if self._transport.config.server == "vllm":
+            _constrain(cast("list[dict[str, dict[str, object]]]", body.get("tools") or []))
         if stream:
             body["stream"] = True
         if extra_body:
@@ -179,6 +182,13 @@ class _Completions:
             return _Valid.model_validate_json(data)
         except ValidationError:
             return ChatCompletion.construct(None, **_object(data, self._transport.id))
+
+
+def _constrain(tools: list[dict[str, dict[str, object]]]) -> None:
+    """Has vLLM keep the arguments of tools to their schemas, whatever its `--tool-strict-level`: without it, vLLM lets the
+    schema of the answer win over the tools, and an agent that has both never calls one."""
+    for tool in tools:
+        tool["function"].setdefault("strict", True)
 
 
 class _Chunks:

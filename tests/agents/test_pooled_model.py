@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from inline_snapshot import snapshot
@@ -19,7 +19,7 @@ from pydantic_core import from_json
 
 from agents.kit.pooled import PooledModel, Reply
 from tools.base import Caller, Failed, Overloaded, PartiturError, TimedOut, Unauthenticated, Unavailable, acting_as
-from tools.models import Json
+from tools.models import Json, ModelConfig
 
 pytestmark = pytest.mark.anyio
 ANNA = Caller(subject="anna", tenant="town")
@@ -57,6 +57,7 @@ class Wire:
     answers: list[Sequence[bytes | PartiturError | None] | PartiturError]
     id: str = "chat"
     name: str = "town/llama"
+    config: ModelConfig = field(default_factory=lambda: ModelConfig(engines=("http://127.0.0.1:9/v1",)))
     sent: list[dict[str, Any]] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     tenants: list[str] = field(default_factory=list)
@@ -157,6 +158,22 @@ Don't include any text or Markdown fencing before or after.
         ]
     )
     assert (wire.tenants, wire.streams) == (["town"], [False])
+
+
+@pytest.mark.parametrize(("server", "strict"), [("vllm", True), ("openai", None)])
+async def test_vllm_keeps_arguments_to_their_schema_and_others_are_not_asked_to(
+    server: Literal["vllm", "openai"], strict: bool | None
+) -> None:
+    config = ModelConfig(engines=("http://127.0.0.1:9/v1",), server=server)
+    wire = Wire([completion({"content": "At ten."})], config=config)
+    agent = Agent(PooledModel(wire))
+
+    @agent.tool_plain
+    def look_up(office: str) -> str:
+        return office
+
+    await agent.run("When?")
+    assert wire.sent[0]["tools"][0]["function"].get("strict") is strict
 
 
 async def test_an_agent_calls_a_tool_and_answers() -> None:

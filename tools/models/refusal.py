@@ -1,6 +1,7 @@
 """What an engine's status other than 2xx means: that it does not want the request, or that it cannot serve it now."""
 
 import logging
+import re
 import time
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -14,11 +15,14 @@ from tools.models.transport import beginning
 if TYPE_CHECKING:
     from tools.models.connections import Answer
 
-__all__ = ["Declined", "refusal"]
+__all__ = ["Declined", "is_too_long", "refusal"]
 
 log = logging.getLogger(__name__)
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 """What another engine, or the same a little later, may answer better."""
+_TOO_LONG = re.compile(
+    r"context (?:length|window)|maximum (?:model|input) length|max_model_len|too many tokens", re.IGNORECASE
+)
 _MOST = 65_536
 _SAID = 500
 _LONGEST_REST_S = 3600.0
@@ -43,6 +47,11 @@ class Declined(Failed):
         self.said = said
         self.param = param
 
+    @property
+    def too_long(self) -> bool:
+        """Whether the engine said that the request is longer than its model can read."""
+        return is_too_long(self.said)
+
 
 async def refusal(response: "Answer", id: str) -> PartiturError:
     """The error of our tree that an answer of an engine of the model `id` stands for."""
@@ -64,6 +73,11 @@ async def refusal(response: "Answer", id: str) -> PartiturError:
     if status in (408, 504):
         return TimedOut(f"The engine of {id!r} gave no answer in time (status {status}).")
     return Unavailable(f"The engine of {id!r} is overloaded or broken (status {status}).", retry_after=again)
+
+
+def is_too_long(said: str) -> bool:
+    """Whether an engine's sentence is about the length that its model can read: no engine has a code for it."""
+    return _TOO_LONG.search(said) is not None
 
 
 def _message(data: bytes) -> tuple[str, str | None]:
