@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
@@ -160,20 +160,16 @@ Don't include any text or Markdown fencing before or after.
     assert (wire.tenants, wire.streams) == (["town"], [False])
 
 
-@pytest.mark.parametrize(("server", "strict"), [("vllm", True), ("openai", None)])
-async def test_vllm_keeps_arguments_to_their_schema_and_others_are_not_asked_to(
-    server: Literal["vllm", "openai"], strict: bool | None
-) -> None:
-    config = ModelConfig(engines=("http://127.0.0.1:9/v1",), server=server)
-    wire = Wire([completion({"content": "At ten."})], config=config)
+async def test_vllm_is_told_to_keep_arguments_to_their_schema() -> None:
+    wire = Wire([completion({"content": "At ten."})])
     agent = Agent(PooledModel(wire))
 
     @agent.tool_plain
-    def look_up(office: str) -> str:
+    def look_up(office: str = "library") -> str:  # with a default, which OpenAI's own strict schemas do not know
         return office
 
     await agent.run("When?")
-    assert wire.sent[0]["tools"][0]["function"].get("strict") is strict
+    assert wire.sent[0]["tools"][0]["function"]["strict"] is True
 
 
 async def test_an_agent_calls_a_tool_and_answers() -> None:
