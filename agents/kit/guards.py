@@ -1,6 +1,7 @@
 """The guards every installation has: sizes, secrets, cancellation, and what one run may spend."""
 
 import re
+import string
 from dataclasses import dataclass
 
 from agents.kit.gate import Act
@@ -36,27 +37,38 @@ def _beginning(word: str, rest: str) -> str:
 
 
 _TOKEN = r"[A-Za-z0-9_-]*"
-_BEGINS = re.compile(
-    r"(?:\b(?:"
-    + "|".join(
-        (
+
+
+def _at_end(*beginnings: str, after: str = r"\b") -> re.Pattern[str]:
+    return re.compile(f"{after}(?:{'|'.join(beginnings)})\\Z")
+
+
+_LETTERS = string.ascii_letters + string.digits
+_BEGINS = (
+    (
+        _LETTERS + "_-",
+        _at_end(
             _beginning("pt-", _TOKEN),
             _beginning("sk-", _TOKEN),
             _beginning("AKIA", "[0-9A-Z]*"),
             _beginning("ASIA", "[0-9A-Z]*"),
             _beginning("gh", "[pousr](?:_[A-Za-z0-9]*)?"),
-            _beginning("github_pat_", r"\w*"),
+            _beginning("github_pat_", "[A-Za-z0-9_]*"),
             _beginning("glpat-", _TOKEN),
-            _beginning("xox", "[abprs](?:-[A-Za-z0-9-]*)?"),
-        )
-    )
-    + r")|(?<![A-Za-z0-9_-])"
-    + _beginning("eyJ", _TOKEN + r"(?:\.(?:" + _beginning("eyJ", _TOKEN + r"(?:\.[A-Za-z0-9_-]*)?") + ")?)?")
-    + "|"
-    + _beginning("-----BEGIN", r"[A-Z ]*")
-    + r")\Z"
+            _beginning("xox", f"[abprs](?:-{_TOKEN})?"),
+        ),
+    ),
+    (
+        _LETTERS + "_-.",
+        _at_end(
+            _beginning("eyJ", _TOKEN + r"(?:\.(?:" + _beginning("eyJ", _TOKEN + r"(?:\.[A-Za-z0-9_-]*)?") + ")?)?"),
+            after="(?<![A-Za-z0-9_-])",
+        ),
+    ),
+    (string.ascii_uppercase + " -", _at_end(_beginning("-----BEGIN", r"[A-Z ]*"), after="")),
 )
-"""What may become a secret, at the end of a text."""
+"""What may become a secret, at the end of a text, with the letters that it has. Nothing before the last run of those is
+looked at: who repeats a beginning a thousand times would have each of them followed to the end."""
 
 
 class SecretGuard:
@@ -73,8 +85,12 @@ class SecretGuard:
 
     def begins(self, text: str) -> int:
         """The characters at the end that may be the beginning of a credential."""
-        found = _BEGINS.search(text)
-        return len(text) - found.start() if found else 0
+        size = first = len(text)
+        for letters, beginnings in _BEGINS:
+            run = len(text.rstrip(letters))
+            if run < first and (found := beginnings.search(text, run)):
+                first = min(first, found.start())
+        return size - first
 
     def _look(self, act: Act, text: str, where: str) -> None:
         # Most texts have none of these; looking for them first takes a tenth of the time.

@@ -68,3 +68,16 @@ def test_a_guard_that_foresees_nothing_gets_whole_words() -> None:
     pieces = Gate([Plain()]).pieces(act())
     assert [pieces.add(part) for part in ("Der R", "at de", "r")] == ["Der ", "Rat ", ""]
     assert pieces.end() == "der"
+
+
+@pytest.mark.parametrize("beginning", ["pt-", "sk-", "xoxb-", "glpat-", "eyJ.", "-----BEGIN "])
+@pytest.mark.parametrize("end", [" ", ".", "_.", "ä", "!"])
+def test_a_beginning_that_is_repeated_without_end_takes_no_time_without_end(beginning: str, end: str) -> None:
+    text = beginning * 100_000 + end  # if each were followed to the end, for an hour
+    assert SecretGuard().begins(text + "x y") == 0
+
+
+def test_what_may_become_a_secret_is_held_from_its_first_letter_on() -> None:
+    guard = SecretGuard()
+    for text, held in (("Ein pt-a_b-", 7), ("a. eyJa.eyJ", 8), ("x xoxb-1-2", 8), ("(----", 4), ("a-sk", 2), ("ä", 0)):
+        assert guard.begins(text) == held
