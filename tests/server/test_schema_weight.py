@@ -32,16 +32,33 @@ def test_a_schema_that_doubles_its_work_again_and_again_is_refused(levels: int, 
 
 
 @pytest.mark.parametrize(
+    ("id", "draft"),
+    [
+        ("$id", "https://json-schema.org/draft/2020-12/schema"),
+        ("$id", "http://json-schema.org/draft-07/schema#"),
+        ("id", "http://json-schema.org/draft-04/schema#"),
+    ],
+)
+def test_what_hides_behind_an_id_of_its_own_is_weighed_too(id: str, draft: str) -> None:
+    light = {f"d{at}": {"type": "object"} for at in range(61)}
+    part = {id: "http://example.org/part", "allOf": [{"$ref": "#/$defs/d0"}], "$defs": doubling(60)["$defs"]}
+    with pytest.raises(InvalidParameter):
+        Schema({"$schema": draft, "$defs": light, "allOf": [part]}, param="x")
+
+
+@pytest.mark.parametrize(
     "schema",
     [
         {},
+        {"$id": "http://example.org/all", **doubling(5)},
+        {"examples": [{"id": "a"}], "allOf": [doubling(5)], "$defs": doubling(5)["$defs"]},
         {"$ref": "#"},
         {"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}},
         {"properties": {f"p{at}": {"type": "string"} for at in range(5_000)}},
         doubling(5),
         Settings.model_json_schema(),
     ],
-    ids=["empty", "itself", "list", "wide", "small", "real"],
+    ids=["empty", "named", "examples", "itself", "list", "wide", "small", "real"],
 )
 def test_schemas_of_people_are_light(schema: dict[str, Any]) -> None:
     assert not is_too_heavy(schema)
