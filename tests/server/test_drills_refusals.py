@@ -225,6 +225,20 @@ async def test_the_engine_gets_key_headers_salt_and_priority(engine: FaultEngine
     assert (second.json["priority"], second.json["cache_salt"]) == (4, first.json["cache_salt"])
 
 
+@pytest.mark.parametrize("kind", ["chat", "embedding", "rerank"])
+async def test_nobody_jumps_the_queue_or_shares_a_cache_whatever_the_model_is_for(
+    engine: FaultEngine, kind: str
+) -> None:
+    asked: dict[str, Any] = {"model": "town", "messages": [], "priority": -7, "cache_salt": "x"}
+    async with town(engine, kind=kind) as pool:
+        for tenant, priority in (("bauamt", 0), ("bauamt", 4), ("museum", 0)):
+            async with pool.open("chat/completions", Json(asked), tenant=tenant, priority=priority) as reply:
+                await reply.read()
+    sent = [request.json for request in engine.requests]
+    assert [one["priority"] for one in sent] == [0, 0, 0]
+    assert sent[0]["cache_salt"] == sent[1]["cache_salt"] != sent[2]["cache_salt"] != "x"
+
+
 async def test_bytes_go_as_they_are(engine: FaultEngine) -> None:
     engine.script(raw(response(b"{}")))
     async with town(engine, kind="transcription") as pool:

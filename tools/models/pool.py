@@ -25,6 +25,8 @@ __all__ = ["Pool"]
 log = logging.getLogger(__name__)
 _AWAY = frozenset({408, 502, 504})
 """Said by what stands before an engine that does not answer."""
+_CACHING = frozenset({"chat", "embedding", "rerank"})
+"""Kinds whose engines keep what they have computed of a prompt."""
 _PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 
@@ -101,10 +103,12 @@ class Pool:
         if not isinstance(body, Json):
             return body
         changes: dict[str, object] = {"model": self.name}
-        if self.config.server == "vllm" and self.config.kind == "chat":
-            if self._salts is not None and tenant is not None:
+        if self.config.server == "vllm":
+            if self.config.kind in _CACHING and self._salts is not None and tenant is not None:
                 changes["cache_salt"] = self._salts.of(tenant, body.data.get("cache_salt"))
-            if "priority" in self.config.capabilities and (priority or "priority" in body.data):
+            if self.config.kind != "chat" or "priority" not in self.config.capabilities:
+                priority = 0  # the engine may know none and refuse it
+            if priority or "priority" in body.data:
                 asked = body.data.get("priority")
                 # Nobody jumps the queue: what a client asks for can only make it wait longer.
                 changes["priority"] = max(priority, asked if type(asked) is int else 0)
