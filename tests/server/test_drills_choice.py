@@ -250,6 +250,14 @@ async def test_a_request_that_meets_a_closing_connection_is_sent_once_more_at_on
             await ask(pool)
 
 
+async def test_an_engine_that_dies_of_a_request_gets_it_once(engine: FaultEngine) -> None:
+    engine.script(raw(CUT), fine())
+    async with town(engine, limits={"retries": 0}) as pool:
+        with pytest.raises(Unavailable, match=r"cannot be reached \(ServerDisconnectedError\)"):
+            await ask(pool)
+    assert counts(engine) == [1]
+
+
 async def test_an_answer_that_nobody_asked_for_is_given_to_nobody(engine: FaultEngine) -> None:
     async with town(engine, limits={"retries": 0}) as pool:
         for gap in (0.0, 0.05):

@@ -7,7 +7,7 @@ here is always the same head with a body; written by hand it takes half of the t
 import asyncio
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from multidict import CIMultiDictProxy
 
-__all__ = ["Answer", "Connector", "Target"]
+__all__ = ["Answer", "Closing", "Connector", "Target"]
 
 _LARGE = 1_000_000
 """Bytes of a body that is sent in pieces, so that others are served between them."""
@@ -72,7 +72,19 @@ class Answer:
             self._connection.close()
 
 
+class Closing(aiohttp.ServerDisconnectedError):
+    """A connection that had waited for this request was closed before it was answered: most likely the engine had closed it
+    before the request came."""
+
+
 class _Connection(ResponseHandler):
+    used = False
+    """Whether a request was sent on it, by whomever."""
+
+    def set_response_params(self, **how: Any) -> None:
+        self.used = True
+        super().set_response_params(**how)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Where the engine sends what is no HTTP in the middle of an answer, aiohttp closes the connection without telling
         the answer's reader (3.14, `HttpParser.feed_data`), who would wait for the time limit."""
@@ -102,6 +114,7 @@ class Connector(aiohttp.TCPConnector):
         """Sends a request; the answer's body is still to be read, and the answer to be closed.
 
         Raises:
+            Closing: the connection was an old one, and ended.
             aiohttp.ClientError: it could not be sent, or no answer came.
             ValueError: a header has more than one line.
         """
@@ -113,8 +126,10 @@ class Connector(aiohttp.TCPConnector):
             connection = await self.connect(target.key, [], limits)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError("The engine took no connection in time.") from error
+        old = False
         try:
-            protocol = connection.protocol
+            protocol = cast("_Connection | None", connection.protocol)
+            old = protocol is not None and protocol.used
             if protocol is None or protocol.transport is None or protocol.should_close:
                 # Not even where an answer that nobody asked for lies on it: it would be given to whoever asks now.
                 raise aiohttp.ServerDisconnectedError
@@ -125,8 +140,10 @@ class Connector(aiohttp.TCPConnector):
                 await self._written(protocol, head, body)
             status, headers_of, content = await _read(protocol)
             return Answer(connection, status, headers_of, content)
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if old and isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
+                raise Closing from error
             raise
 
     async def _written(self, protocol: ResponseHandler, head: bytes, body: bytes) -> None:

@@ -35,22 +35,19 @@ class Transport:
         Raises:
             aiohttp.ClientError: it could not be sent, or no answer came.
         """
-        import aiohttp
+        from tools.models.connections import Closing, Target
 
         connector = self._opened()
         target, limits = self._targets.get(url), self._limits.get(connect)
         if target is None or limits is None:
-            from tools.models.connections import Target
+            import aiohttp
 
             target = self._targets.setdefault(url, Target(url))
             # 'connect' has the look-up of the name in it, which 'sock_connect' has not
             limits = self._limits.setdefault(connect, aiohttp.ClientTimeout(total=None, connect=connect))
         try:
             return await connector.post(target, body, headers=headers, limits=limits)
-        except aiohttp.ClientConnectorError:
-            raise
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError):
-            # Most likely it met an idle connection that the engine was just closing, which is no fault of the engine.
+        except Closing:  # which is no fault of the engine
             return await connector.post(target, body, headers=headers, limits=limits)
 
     async def get(self, url: str, *, headers: Mapping[str, str], seconds: float, at_most: int) -> tuple[int, bytes]:
