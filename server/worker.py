@@ -29,6 +29,7 @@ def main(channel: int) -> int:
         channel: number of the socket to the parent, which sends `Work` and is told what to greet with, or what failed.
     """
     with sockets.socket(fileno=channel) as parent:
+        parent.set_inheritable(False)  # a child of ours that outlives us must not keep it open
         try:
             with parent.makefile("rb") as told:
                 work: Work = pickle.load(told)

@@ -19,9 +19,10 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from fault_answers import MODEL, hang, slow, stall  # pyright: ignore[reportMissingImports]  # of tests/server, on pytest's path
+from fault_answers import MODEL, fine, hang, slow, stall  # pyright: ignore[reportMissingImports]  # of tests/server, on pytest's path
 from fault_engine import FaultEngine, serve_faults  # pyright: ignore[reportMissingImports]  # likewise
 from outside import PARTITUR
+from real_postgres import started
 
 pytestmark = pytest.mark.anyio
 WORKERS, MANY = 3, 24
@@ -68,9 +69,13 @@ class Site:
 
 
 @contextmanager
-def serving(home: Path, engine: FaultEngine, *, workers: int = WORKERS, **limits: int) -> Generator[Site]:
+def serving(
+    home: Path, engine: FaultEngine, *, workers: int = WORKERS, database: str = "", **limits: int
+) -> Generator[Site]:
     model = {"engines": [engine.url], "server": "openai", "limits": limits}
     environment = {"PARTITUR_HOME": str(home), "PARTITUR_MODELS": json.dumps({MODEL: model})}
+    if database:
+        environment["PARTITUR_DATABASE"] = database
     with (home / "serve.log").open("w") as sink:
         command = [PARTITUR, "serve", "--port", "0", "--workers", str(workers)]
         parent = subprocess.Popen(command, cwd=home, env={**os.environ, **environment}, stdout=sink, stderr=sink)
@@ -181,7 +186,7 @@ async def test_work_in_the_background_is_cancelled_by_any_worker(site: Site, eng
     engine.otherwise(hang())
     async with sdk(site) as client:
         made = [await client.responses.create(model=MODEL, input="Arbeite.", background=True) for _ in range(6)]
-        await engine.until(lambda: engine.running >= 4, within_s=30)  # unevenly spread, some may wait for a place
+        await engine.until(lambda: engine.running >= 2, within_s=30)  # one worker alone may have them all
         ended = await asyncio.gather(*(client.responses.cancel(one.id) for one in made))
         assert {one.status for one in ended} == {"cancelled"}
         await engine.until(lambda: engine.running == 0, within_s=30)
@@ -238,6 +243,45 @@ async def test_a_file_that_one_reads_into_a_store_is_found_by_all_and_after_its_
             await client.vector_stores.files.delete(file.id, vector_store_id=store.id)
             found = await site.all("POST", path, json=query)
             assert not any(f"Ein {word}" in one.text for one in found)
+
+
+async def test_many_files_that_all_workers_read_in_at_once_are_all_there(site: Site) -> None:
+    words = [f"Wort{at}a{at}" for at in range(12)]
+    async with sdk(site) as client:
+        store = await client.vector_stores.create(name="Viele")
+
+        async def added(word: str) -> str:
+            file = await client.files.create(file=(f"{word}.txt", f"Hier steht {word}.".encode()), purpose="user_data")
+            return (await client.vector_stores.files.create_and_poll(file.id, vector_store_id=store.id)).status
+
+        assert set(await asyncio.gather(*map(added, words))) == {"completed"}
+        path = f"/v1/vector_stores/{store.id}/search"
+        for word in words:
+            found = await site.ask("POST", path, json={"query": word})
+            assert f"Hier steht {word}." in found.text
+
+
+async def test_a_picture_that_one_made_is_shown_by_all(site: Site) -> None:
+    made = await site.ask("POST", "/api/use-cases/image", json={"prompt": "Ein Freibad"})
+    shown = await site.all("GET", made.json()["output"]["png"]["uri"])
+    assert {one.status_code for one in shown} == {200}
+    assert len({one.content for one in shown}) == 1
+
+
+async def test_over_postgresql_they_share_what_they_keep(tmp_path: Path, engine: FaultEngine) -> None:
+    engine.otherwise(fine())
+    with started() as server, serving(tmp_path, engine, database=server.url("postgres"), workers=2) as site:
+        form: dict[str, Any] = {"files": {"file": ("a.txt", b"Guten Tag", "text/plain")}}
+        made = await site.all("POST", "/v1/files", data={"purpose": "user_data"}, **form)
+        assert {one.status_code for one in made} == {200}
+        path = f"/v1/files/{made[0].json()['id']}/content"
+        assert {one.content for one in await site.all("GET", path)} == {b"Guten Tag"}
+        async with sdk(site) as client:
+            said = await client.responses.create(model=MODEL, input="1?")
+            for turn in range(2, 9):
+                said = await client.responses.create(model=MODEL, input=f"{turn}?", previous_response_id=said.id)
+        assert "ERROR" not in site.log
+        assert not (site.home / "state.db").exists()
 
 
 async def test_kill_minus_nine_costs_its_own_requests_alone_and_another_takes_its_place(tmp_path: Path) -> None:
