@@ -127,6 +127,7 @@ async def _tune(
     library: Library, language: Language, questions: Sequence[dict[str, str]], judged: Mapping[str, Mapping[str, int]]
 ) -> None:
     """Prints the best weights of a grid on the tuning half; each column is asked once."""
+    from tools.knowledge.scope import Scope
     from tools.knowledge.store import Store
 
     store = await Store.open(library.config.home)
@@ -134,7 +135,7 @@ async def _tune(
     for question in questions:
         columns: dict[str, dict[str, float]] = {}
         for term in query_terms(question["text"], language, dict.fromkeys(COLUMNS, 1.0)):
-            rows = await store.search(CALLER, [term], 400)
+            rows = await store.search(Scope(CALLER), [term], 400)
             best: dict[str, float] = {}
             for row in rows:
                 name = _record(row["document"])

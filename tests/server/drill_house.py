@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,10 @@ from server.keys import KeyStore, KeyVerifier
 from server.protocol import Protocol
 
 __all__ = ["Drill", "Held", "Told", "drill", "until"]
+
+
+_FILES = 3
+"""Opened by others at the same time, at most."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,13 @@ class Drill:
             for replica in pool.replicas:
                 replica.breaker.succeeded()  # each drill begins with an engine that nobody is angry with
         assert await self.served()
-        await until(lambda: self.held() == self.quiet, lambda: f"{self.held()} is not {self.quiet}")
+        await until(self._at_rest, lambda: f"{self.held()} is not {self.quiet}")
+
+    def _at_rest(self) -> bool:
+        """Whether it holds what it held in rest. Other tests of this process may open a file or two meanwhile; what one
+        request leaves behind adds up over the drills of a module."""
+        now = self.held()
+        return now.files <= self.quiet.files + _FILES and replace(now, files=self.quiet.files) == self.quiet
 
 
 async def until(met: Callable[[], bool], what: Callable[[], str], *, within_s: float = 20.0) -> None:
