@@ -9,6 +9,8 @@ __all__ = ["Joining"]
 
 _MOST = 65_536
 """Bytes that wait; with more they leave at once, so that a reader that is slow is noticed."""
+_LAST_S = 30.0
+"""Seconds in which something of what was written must be taken of a connection that is closed."""
 
 
 class Joining(asyncio.Transport):
@@ -35,6 +37,8 @@ class Joining(asyncio.Transport):
     def close(self) -> None:
         self._flush()
         self._transport.close()
+        if left := self._transport.get_write_buffer_size():
+            self._loop.call_later(_LAST_S, self._look, left)
 
     def abort(self) -> None:
         self._parts.clear()
@@ -43,6 +47,14 @@ class Joining(asyncio.Transport):
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self._flush()
         self._transport.set_protocol(protocol)
+
+    def _look(self, left: int) -> None:
+        """Gives up a reader who has taken nothing since the last look, when this much was left."""
+        now = self._transport.get_write_buffer_size()
+        if now >= left:
+            self._transport.abort()
+        elif now:
+            self._loop.call_later(_LAST_S, self._look, now)
 
     def _flush(self) -> None:
         if parts := self._parts:

@@ -78,6 +78,7 @@ class EventStream(Response):
         media_type: of something else than events, for example of sound: it has no comments, and an error breaks it off.
         first: seconds that the first event is waited for, so that an early error still has its status.
         beat: seconds of silence after which a comment keeps proxies from closing the stream.
+        stuck: about how many seconds a client may take nothing: what it was asked for holds a place at an engine.
     """
 
     def __init__(
@@ -87,15 +88,19 @@ class EventStream(Response):
         *,
         first: float = 5.0,
         beat: float = 15.0,
+        stuck: float = 300.0,
     ) -> None:
         # Not by way of Response.__init__, which would take longer than all else here.
         self.status_code, self.background, self.body = 200, None, b""
         self.raw_headers = [(b"content-type", media_type.encode("latin-1")), *_UNSTORED]
-        self._first, self._every = first, beat
+        self._first, self._every, self._stuck = first, beat, stuck
         self._events = events
         self._plain = media_type != "text/event-stream"
         self._started = False
         self._spoke = False
+        self._waits = False
+        self._waited = 0.0
+        self._left = False
         self._beating: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,20 +108,27 @@ class EventStream(Response):
 
     async def _sent(self, send: Send) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._first, self._look, loop, send)
+        task = asyncio.current_task(loop)
+        assert task is not None
+        self._timer = loop.call_later(self._first, self._look, loop, send, task)
         try:
             async with aclosing(self._events):
                 async for data in self._events:
                     if data:
                         if not self._started:
                             await self._start(send)
-                        self._spoke = True
+                        self._spoke = self._waits = True
                         await send({"type": "http.response.body", "body": data, "more_body": True})
+                        self._waits = False
         except PartiturError as error:
             if self._plain or not self._started:
                 raise
             await self._tell(send, error)
         except asyncio.CancelledError:
+            if self._left:
+                task.uncancel()
+                log.warning("A client took nothing of its stream for %g s and was left", self._waited)
+                return
             # Who went away hears nothing any more; where the server stops, this is the last that the client is told.
             if self._started and not self._plain:
                 await asyncio.shield(self._last(send, Unavailable("The server stopped before the answer was whole.")))
@@ -147,14 +159,21 @@ class EventStream(Response):
         await self._tell(send, error)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _look(self, loop: asyncio.AbstractEventLoop, send: Send) -> None:
-        """Has it said that it is still there, where nothing was said for a while."""
-        if self._plain:
-            return
-        if not self._spoke:
-            self._beating = loop.create_task(self._beat(send))
+    def _look(self, loop: asyncio.AbstractEventLoop, send: Send, task: asyncio.Task[None]) -> None:
+        """Has it said that it is still there, where nothing was said for a while; leaves a client that takes nothing."""
+        beating = self._beating is not None and not self._beating.done()
+        if not self._spoke and (self._waits or beating):
+            self._waited += self._every
+            if self._waited >= self._stuck:
+                self._left = True
+                task.cancel()
+                return
+        else:
+            self._waited = 0.0
+            if not self._spoke and not self._plain:
+                self._beating = loop.create_task(self._beat(send))
         self._spoke = False
-        self._timer = loop.call_later(self._every, self._look, loop, send)
+        self._timer = loop.call_later(self._every, self._look, loop, send, task)
 
     async def _beat(self, send: Send) -> None:
         if not self._started:

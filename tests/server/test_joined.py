@@ -1,6 +1,8 @@
 """Answers leave in few pieces, in order, and none is lost when the connection closes."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -15,6 +17,7 @@ class Sink(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.pieces: list[bytes | str] = []
+        self.left = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.pieces.append(bytes(data))
@@ -24,6 +27,9 @@ class Sink(asyncio.Transport):
 
     def abort(self) -> None:
         self.pieces.append("aborted")
+
+    def get_write_buffer_size(self) -> int:
+        return self.left
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self.pieces.append("other protocol")
@@ -72,3 +78,24 @@ async def test_an_aborted_connection_says_nothing_more(ends: tuple[Sink, Joining
     joining.abort()
     await asyncio.sleep(0)
     assert sink.pieces == ["aborted"]
+
+
+@pytest.mark.parametrize(("takes", "looks"), [(0, 1), (10, 3)])
+async def test_a_closed_connection_waits_for_its_reader_as_long_as_it_reads(
+    ends: tuple[Sink, Joining], monkeypatch: pytest.MonkeyPatch, takes: int, looks: int
+) -> None:
+    sink, joining = ends
+    planned: list[partial[None]] = []
+
+    class Loop:
+        def call_later(self, seconds: float, call: Callable[[int], None], left: int) -> None:
+            planned.append(partial(call, left))
+
+    monkeypatch.setattr(joining, "_loop", Loop())
+    sink.left = 30
+    joining.close()
+    for look in range(looks):
+        sink.left -= takes
+        planned[look]()
+    assert len(planned) == looks
+    assert sink.pieces == (["closed"] if takes else ["closed", "aborted"])

@@ -5,9 +5,10 @@ import json
 import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import virtual_time
 from requirements import REQUIREMENTS, requirement
 from web_house import TEXT, Web, Wire, asking, events, web
 
@@ -153,6 +154,67 @@ async def test_silence_is_filled_with_beats_and_nothing_is_lost() -> None:
     await EventStream(slow(), first=0.001, beat=0.001)({"type": "http"}, stays, send)
     assert [part for part in sent if part and part != ALIVE] == [b"data: 1\n\n", b"data: 2\n\n"]
     assert sent.count(ALIVE) >= 2
+
+
+@pytest.mark.parametrize("media", ["text/event-stream", "audio/mpeg"])
+async def test_a_client_that_takes_nothing_is_left_and_its_place_is_free(media: str) -> None:
+    closed, blocked = asyncio.Event(), list[bytes]()
+
+    async def endless() -> AsyncGenerator[bytes]:
+        try:
+            while True:
+                yield b"data: 1\n\n"
+        finally:
+            closed.set()
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            blocked.append(message["body"])
+            await asyncio.Event().wait()
+
+    before = asyncio.all_tasks()
+    await EventStream(endless(), media, first=0.001, beat=0.001, stuck=0.01)({"type": "http"}, stays, send)
+    assert closed.is_set()
+    assert blocked == [b"data: 1\n\n"]
+    assert cast("asyncio.Task[Any]", asyncio.current_task()).cancelling() == 0
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_client_that_takes_no_sign_of_life_is_left_too() -> None:
+    blocked = list[bytes]()
+
+    async def silent() -> AsyncGenerator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            blocked.append(message["body"])
+            await asyncio.Event().wait()
+
+    await EventStream(silent(), first=0.001, beat=0.001, stuck=0.01)({"type": "http"}, stays, send)
+    assert blocked == [ALIVE]
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(250.0, 20), (400.0, 1)])
+def test_a_client_may_be_slow_as_long_as_it_takes_something(seconds: float, taken: int) -> None:
+    sent = list[bytes]()
+
+    async def main() -> None:
+        async def chunks() -> AsyncGenerator[bytes]:
+            for _ in range(20):
+                yield b"data: 1\n\n"
+
+        async def send(message: Any) -> None:
+            if message.get("body"):
+                sent.append(message["body"])
+                await asyncio.sleep(seconds)
+
+        await EventStream(chunks())({"type": "http"}, stays, send)
+
+    virtual_time.run(main())
+    assert sent == [b"data: 1\n\n"] * taken
 
 
 async def test_a_reader_that_hangs_up_stops_the_run(site: Web) -> None:
