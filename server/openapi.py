@@ -151,7 +151,9 @@ def general() -> dict[str, Any]:
             }
         },
         "/v1/embeddings": _post("create_embedding", "Vectors for texts, where an engine for them is set."),
-        "/v1/audio/speech": _post("create_speech", "A text read aloud, where an engine for it is set.", binary=True),
+        "/v1/rerank": _post("create_rerank", "Documents in the order in which they fit a query, where a model ranks."),
+        "/v1/completions": _post("create_completion", "The continuation of a text, by a chat model as it is."),
+        "/v1/audio/speech": _post("create_speech", "A text read aloud, by a model or by espeak-ng.", binary=True),
         "/v1/audio/transcriptions": _post(
             "create_transcription", "The words of a recording, where an engine for it is set.", form=True
         ),
