@@ -81,6 +81,9 @@ class Checked:
             return self._wrong(number, "missing_required_parameter", "Expected a text.", "body.model")
         if body.get("stream"):  # pyright: ignore[reportUnknownMemberType]  # only whether it is there
             return self._wrong(number, "invalid_parameter", "A request of a batch is not streamed.", "body.stream")
+        if body.get("background"):  # pyright: ignore[reportUnknownMemberType]  # only whether it is there
+            said = "A request of a batch is in the background already, and waits for its turn."
+            return self._wrong(number, "invalid_parameter", said, "body.background")
         self._names.add(name)
         self._models.add(model)
         self.total += 1

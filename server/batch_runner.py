@@ -28,6 +28,8 @@ Perform = Callable[[str, dict[str, Any], Caller], Awaitable[dict[str, Any]]]
 _MOST_PROBLEMS = 50
 _LINES, _LINES_BYTES = 500, 2_000_000
 """Requests that are written in one transaction."""
+_AHEAD = 8
+"""Requests of one batch that are begun, those that wait to be made again too."""
 _AGAIN = (429, 503)
 """Statuses after which a request is made again: there was no room, or nobody to answer."""
 _ATTEMPTS = 20
@@ -105,10 +107,11 @@ class BatchRunner:
             return
         if held.batch.status == "validating" and not await self._check(held):
             return
+        room = asyncio.Semaphore(_AHEAD)
         async with asyncio.TaskGroup() as group:
             async for line in self.store.todo(held):
-                await self.slots.acquire()
-                group.create_task(self._line(held, line)).add_done_callback(lambda _: self.slots.release())
+                await room.acquire()
+                group.create_task(self._line(held, line)).add_done_callback(lambda _: room.release())
         await self.store.finalize(held)
         await self._end(held, "completed")
 
@@ -152,7 +155,8 @@ class BatchRunner:
         """Status and body of the answer; where there is no room, it waits and asks again."""
         for attempt in range(_ATTEMPTS):
             try:
-                return 200, await self.perform(held.batch.endpoint, body, held.caller)
+                async with self.slots:  # not while it rests: a model that is down would hold up the batches for others
+                    return 200, await self.perform(held.batch.endpoint, body, held.caller)
             except PartiturError as error:
                 if error.status not in _AGAIN or attempt == _ATTEMPTS - 1:
                     return error.status, openai_error(error)

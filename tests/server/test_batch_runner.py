@@ -241,6 +241,28 @@ async def test_an_overloaded_engine_is_asked_again_and_an_error_is_kept(place: P
     assert {name: line["response"]["status_code"] for name, line in errors.items()} == {"r1": 502, "r2": 500}
 
 
+async def test_a_batch_that_waits_for_its_model_holds_up_no_other(place: Place) -> None:
+    waiting, slots = await place.batch(6), asyncio.Semaphore(1)
+    script = Script()
+
+    def answer(name: str) -> dict[str, Any]:
+        if len(script.seen) <= 6:
+            raise Overloaded("The model is down.")
+        return {"said": name}
+
+    script.answer = answer
+    runners = [
+        BatchRunner(place.store(worker), place.files, script, slots, beat_s=0.01, pause_s=60.0) for worker in "ab"
+    ]
+    first = asyncio.create_task(runners[0].work())
+    await until(_told(lambda: len(script.seen)), lambda seen: seen == 6)
+    id = await place.batch(2)
+    assert await runners[1].work()
+    assert (await place.store("api").get(ANNA, id)).status == "completed"
+    await place.store("api").cancel(ANNA, waiting)
+    assert await first
+
+
 async def test_an_input_that_is_gone_before_it_was_read_fails_the_batch(place: Place) -> None:
     id = await place.batch(1)
     batch = await place.store("api").get(ANNA, id)

@@ -172,6 +172,7 @@ async def test_lines_are_numbered_wherever_the_parts_end() -> None:
         ({"body": []}, "missing_required_parameter", "body"),
         ({"body": {}}, "missing_required_parameter", "body.model"),
         ({"body": {"model": "a", "stream": True}}, "invalid_parameter", "body.stream"),
+        ({"body": {"model": "a", "background": True}}, "invalid_parameter", "body.background"),
         ({"method": "PUT"}, "invalid_method", "method"),
         ({"url": "/v1/models"}, "mismatched_endpoint", "url"),
     ],
