@@ -157,7 +157,10 @@ def _checked(data: Mapping[str, Any]) -> str:
     if not isinstance(messages, list) or not messages:
         raise _unfit("messages", "a list of at least one message", cast("object", messages))
     if len(cast("list[object]", messages)) > _MOST_MESSAGES:
-        raise _unfit("messages", f"a list of at most {_MOST_MESSAGES} messages", len(cast("list[object]", messages)))
+        raise InvalidParameter(
+            f"'messages' has {len(cast('list[object]', messages))} of them. Expected {_MOST_MESSAGES} at most.",
+            param="messages",
+        )
     for number, message in enumerate(cast("list[object]", messages)):
         if not isinstance(message, dict):
             raise _unfit(f"messages[{number}]", "an object", message)
@@ -171,7 +174,8 @@ def _checked(data: Mapping[str, Any]) -> str:
 
 
 def _unfit(param: str, expected: str, got: object) -> InvalidParameter:
-    return InvalidParameter(f"The parameter {param!r} is {got!r:.60}. Expected {expected}.", param=param)
+    shown = "missing" if got is None else f"{got!r:.60}"
+    return InvalidParameter(f"The parameter {param!r} is {shown}. Expected {expected}.", param=param)
 
 
 def _json(data: object) -> Response:

@@ -79,7 +79,9 @@ class OtherEngines:
     async def completions(self, request: Request) -> Response:
         """The continuation of a text, by a chat model as it is."""
         data, body = await json_object(request)
-        if not data.get("stream"):
+        if not isinstance(stream := data.get("stream"), bool | None):
+            raise InvalidParameter(f"The parameter 'stream' is {stream!r:.60}. Expected true or false.", param="stream")
+        if not stream:
             return await self._whole(request, "chat", "completions", data, body, needs="prompt")
         pool = self._pool("chat", data, needs="prompt")
         return EventStream(self._chunks(request, pool, Json(data, body), caller_behind(request)))
@@ -97,12 +99,12 @@ class OtherEngines:
             pool = self._pool("transcription", dict(form), needs="file")
             act = self._act(request, pool)
             self.gate.before(act, "\n".join([text async for text in _form_texts(form)]))
-            if form.get("model") not in (None, pool.name):
+            if form.getlist("model") not in ([], [pool.name]):
                 body, media = await _with_model(form, pool.name)
-        answer = await self._sent(request, pool, "audio/transcriptions", body, act, media)
+        answer, model = await self._sent(request, pool, "audio/transcriptions", body, act, media)
         self.gate.after(act, answer.decode("utf-8", "replace"), spent=Usage(requests=1))
         kind = "application/json" if answer.lstrip().startswith(b"{") else "text/plain; charset=utf-8"
-        return Response(answer, media_type=kind)
+        return Response(answer, media_type=kind, headers={"x-partitur-model": model})
 
     async def _json(self, request: Request, kind: Kind, path: str, *, needs: str) -> Response:
         data, body = await json_object(request)
@@ -112,18 +114,9 @@ class OtherEngines:
         self, request: Request, kind: Kind, path: str, data: dict[str, Any], body: bytes, *, needs: str
     ) -> Response:
         pool = self._pool(kind, data, needs=needs)
-        answer = await self.answer(request, pool, path, Json(data, body), caller_behind(request))
-        return Response(answer, media_type="application/json")
-
-    async def answer(self, request: Request | None, pool: Pool, path: str, body: Json, caller: Caller) -> bytes:
-        """An engine's JSON answer, through the gate; `request` is watched where somebody waits for it.
-
-        Raises:
-            PartiturError: a guard refused, or no engine served it.
-        """
-        act = Act(kind="model", name=pool.id, caller=caller, trace_id=secrets.token_hex(16))
-        self.gate.before(act, "\n".join(texts(body.data)))
-        answer = await self._sent(request, pool, path, body, act, "application/json")
+        act = self._act(request, pool)
+        self.gate.before(act, "\n".join(texts(data)))
+        answer, model = await self._sent(request, pool, path, Json(data, body), act, "application/json")
         try:
             usage = _Answer.model_validate_json(answer).usage
         except ValidationError as error:
@@ -131,20 +124,22 @@ class OtherEngines:
         # vectors and pictures hold no words to judge; a completion does
         said = answer.decode("utf-8", "replace") if path == "completions" else ""
         self.gate.after(act, said, spent=spent_of(usage.model_dump() if usage else None))
-        return answer
+        return Response(answer, media_type="application/json", headers={"x-partitur-model": model})
 
     async def _sent(
-        self, request: Request | None, pool: Pool, path: str, body: Json | bytes, act: Act, media: str
-    ) -> bytes:
-        async def work() -> bytes:
-            headers = trace_headers(request.scope) if request is not None else {}
+        self, request: Request, pool: Pool, path: str, body: Json | bytes, act: Act, media: str
+    ) -> tuple[bytes, str]:
+        """An engine's answer, and the id of the model that gave it; `request` is watched meanwhile."""
+
+        async def work() -> tuple[bytes, str]:
+            headers = trace_headers(request.scope)
             try:
                 async with pool.open(path, body, headers=headers, media_type=media, tenant=act.caller.tenant) as reply:
-                    return await reply.read()
+                    return await reply.read(), reply.model
             except Declined as error:
                 raise declined(error, pool.id) from error
 
-        return await (work() if request is None else while_connected(request, work()))
+        return await while_connected(request, work())
 
     async def _chunks(self, request: Request, pool: Pool, body: Json, caller: Caller) -> AsyncGenerator[bytes]:
         """The events of a completion, through the gate."""
@@ -213,7 +208,8 @@ async def _with_model(form: FormData, name: str) -> tuple[bytes, str]:
     """The form once more, with the name that the model has at its engine; and its media type."""
     border = secrets.token_hex(16)
     parts: list[bytes] = []
-    for field, value in form.multi_items():
+    others = [(field, value) for field, value in form.multi_items() if field != "model"]
+    for field, value in [("model", name), *others]:
         about, data = f'form-data; name="{_quoted(field)}"', b""
         if isinstance(value, UploadFile):
             await value.seek(0)
@@ -221,7 +217,7 @@ async def _with_model(form: FormData, name: str) -> tuple[bytes, str]:
             about += f'; filename="{_quoted(value.filename or "")}"'
             about += f"\r\nContent-Type: {value.content_type or 'application/octet-stream'}"
         else:
-            data = (name if field == "model" else value).encode()
+            data = value.encode()
         parts.append(f"--{border}\r\nContent-Disposition: {about}\r\n\r\n".encode() + data + b"\r\n")
     return b"".join([*parts, f"--{border}--\r\n".encode()]), f"multipart/form-data; boundary={border}"
 

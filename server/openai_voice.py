@@ -12,17 +12,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from agents.kit import Act, Usage, validated
+from agents.kit import Act, Usage
 from agents.kit.scope import Scope
 from server.body import json_object, while_connected
-from server.errors import InvalidParameter
+from server.errors import InvalidParameter, UnknownModel
+from server.fields import fitted
 from server.house import House
 from server.identity import caller_behind
 from server.openai_engines import serving
 from server.openai_raw import declined, trace_headers
 from server.streaming import EventStream, event
 from server.texts import texts
-from tools.base import Caller
+from tools.base import Caller, Words
 from tools.models import Declined, Json, Pool
 from tools.speech import Spoken, say
 
@@ -41,7 +42,7 @@ class _Speech(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    input: str = Field(min_length=1)
+    input: Words = Field(min_length=1, max_length=20_000)
     response_format: Literal["mp3", "opus", "wav"] = "mp3"
     speed: float = Field(default=1.0, ge=0.25, le=4.0)
     stream_format: Literal["audio", "sse"] = "audio"
@@ -65,9 +66,15 @@ class VoiceApi:
         """A text read aloud; the sound is sent as it comes."""
         data, body = await json_object(request)
         caller = caller_behind(request)
-        if self.own and data.get("model") in (None, ESPEAK):
+        model = data.get("model")
+        if self.own and model in (None, ESPEAK):
             return await self._spoken(request, data, caller)
-        pool = serving("speech", data.get("model"), self.house.hub, self.house.models)
+        if self.own:
+            raise UnknownModel(
+                f"The model {model!r:.80} does not exist for speech. Expected {ESPEAK!r}, or none.",
+                hint="Set PARTITUR_SPEECH_URL, or a model of this kind under [models], for another voice.",
+            )
+        pool = serving("speech", model, self.house.hub, self.house.models)
         if not data.get("input"):
             raise InvalidParameter("'input' is missing. Expected the text to read.", param="input")
         return _Sound(lambda told: self._sound(request, pool, Json(data, body), caller, told))
@@ -95,7 +102,7 @@ class VoiceApi:
 
     async def _spoken(self, request: Request, data: Mapping[str, Any], caller: Caller) -> Response:
         """Our own voice's sound."""
-        asked = validated(_Speech, {name: data[name] for name in _Speech.model_fields if data.get(name) is not None})
+        asked = fitted(_Speech, {name: data[name] for name in _Speech.model_fields if data.get(name) is not None})
         given = Spoken(
             text=asked.input,
             formats=[asked.response_format],

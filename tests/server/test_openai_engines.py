@@ -88,6 +88,7 @@ async def test_the_engines_that_are_set_are_listed_with_their_kind(client: httpx
 async def test_embeddings_come_back_as_the_engine_gave_them_and_its_key_is_its_own(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/embeddings", json={"model": "bge-m3", "input": ["Guten Tag"]})
     assert response.json()["data"][0]["embedding"] == [0.5, 0.25]
+    assert response.headers["x-partitur-model"] == "bge-m3"
     path, key, body = BODIES[-1]
     assert (path, key, json.loads(body)["input"]) == ("/v1/embeddings", "Bearer s3cret", ["Guten Tag"])
 
@@ -96,6 +97,19 @@ async def test_a_recording_is_passed_on_as_it_came(client: httpx.AsyncClient) ->
     response = await client.post("/v1/audio/transcriptions", files={"file": ("a.wav", b"RIFF", "audio/wav")})
     assert response.json() == {"text": "Guten Tag."}
     assert b"RIFF" in BODIES[-1][2]
+
+
+async def test_a_recording_reaches_no_model_but_the_one_that_was_looked_at(client: httpx.AsyncClient) -> None:
+    form = {"model": ["another", "transcription"], "prompt": "Guten"}
+    response = await client.post("/v1/audio/transcriptions", data=form, files={"file": ("a.wav", b"RIFF", "audio/wav")})
+    assert response.json() == {"text": "Guten Tag."}
+    sent = BODIES[-1][2]
+    assert (sent.count(b'name="model"'), b"another" in sent, b"Guten" in sent, b"RIFF" in sent) == (
+        1,
+        False,
+        True,
+        True,
+    )
 
 
 async def test_speech_comes_back_as_sound(client: httpx.AsyncClient) -> None:
