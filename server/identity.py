@@ -87,13 +87,14 @@ class Door:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = cast("list[tuple[bytes, bytes]]", message["headers"])
-                for name, _ in headers:
+                given = cast("list[tuple[bytes, bytes]]", message["headers"])
+                # Not into the list itself: it may be that of every answer of its kind.
+                message["headers"] = headers = [*given, (b"x-request-id", request_id.encode()), _NO_SNIFFING]
+                for name, _ in given:
                     if name == b"cache-control":
                         break
                 else:
                     headers.append(_NO_STORE)
-                headers += ((b"x-request-id", request_id.encode()), _NO_SNIFFING)
             await send(message)
 
         async def receiving() -> Message:

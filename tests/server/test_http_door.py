@@ -91,6 +91,14 @@ async def test_every_answer_has_an_id_and_is_not_sniffed(site: Web) -> None:
 
 
 @requirement("ERROR-4")
+async def test_an_answer_that_is_made_once_and_given_often_keeps_nothing_of_those_who_got_it() -> None:
+    always = Response(b"ok")
+    async with _door(Route("/x", lambda _: always)) as client:
+        answers = [await client.get("/x", headers={"X-Request-Id": f"id-{n}"}) for n in range(3)]
+    assert [answer.headers.get_list("x-request-id") for answer in answers] == [["id-0"], ["id-1"], ["id-2"]]
+    assert "x-request-id" not in always.headers
+
+
 async def test_a_body_that_says_it_is_too_large_is_not_read(site: Web) -> None:
     answer = await site.chat(model="summary", messages=asking("x" * 30_000))
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
