@@ -208,7 +208,7 @@ def declined(error: Declined, model: str) -> PartiturError:
     """What an engine's no means to a caller: whose fault it is, and in the engine's words where it is the caller's."""
     if error.answered in _CALLERS_FAULT and error.said:
         if error.too_long:
-            return TooLong(error.said, hint="Send less, or ask for fewer tokens.")
+            return TooLong(f"{error.said.rstrip('. ')}.", hint="Send less, or ask for fewer tokens.")
         said = f"The engine of {model!r} refused the request: {error.said}"
         return InvalidParameter(said, param=error.param or "body", hint="")
     return Failed(
