@@ -5,7 +5,6 @@ from typing import Any, cast
 from pydantic_core import from_json, to_json
 
 from agents.kit import Act, Gate, Pieces
-from server.texts import texts
 from tools.base import Failed
 
 __all__ = ["StreamFilter"]
@@ -15,6 +14,8 @@ _FIRST = (0, "content")
 """The text of the first choice."""
 _LONGEST = 4_000_000
 """Bytes of one event."""
+_WHOLE = frozenset({"id", "name", "type"})
+"""What is never told in pieces; nothing that comes later makes it longer."""
 
 
 class StreamFilter:
@@ -148,18 +149,8 @@ class StreamFilter:
         if (text := choice.get("text")) is not None:  # of a completion that is no chat
             found.setdefault((index, "text"), []).append(text)
         for name, value in cast("dict[str, Any]", choice.get("delta") or _NOTHING).items():
-            if not value or name == "role":
-                continue
-            if isinstance(value, str):
-                found.setdefault((index, name), []).append(value)
-            elif name == "tool_calls":
-                for call in cast("list[dict[str, Any]]", value):
-                    function = cast("dict[str, Any]", call.get("function") or _NOTHING)
-                    for part in (function.get("name"), function.get("arguments")):
-                        if part:
-                            found.setdefault((index, f"tool {call.get('index') or 0}"), []).append(part)
-            else:
-                found.setdefault((index, name), []).extend(texts(value))
+            if value and (name != "role" or value != "assistant"):
+                _gather(index, name, value, found)
 
     def _text(self, place: tuple[int, str], text: str) -> None:
         pieces = self._pieces.get(place)
@@ -185,3 +176,16 @@ class StreamFilter:
 
     def _foreign(self) -> Failed:
         return Failed(f"The engine of {self._act.name!r} sent something else than a chat completion chunk.")
+
+
+def _gather(index: int, name: str, value: object, found: dict[tuple[int, str], list[str]], end: str = "") -> None:
+    """Puts every text in a field with what came of that field before: the pieces of each are one text, and no other's."""
+    if isinstance(value, str):
+        found.setdefault((index, name), []).append(value + end)
+    elif isinstance(value, dict):
+        for part, inner in cast("dict[str, object]", value).items():
+            _gather(index, f"{name}.{part}", inner, found, "\n" if part in _WHOLE else "")
+    elif isinstance(value, list):
+        for number, item in enumerate(cast("list[dict[str, object] | str | None]", value)):
+            at = item.get("index") if isinstance(item, dict) else None
+            _gather(index, f"{name}.{number if at is None else at}", item, found)

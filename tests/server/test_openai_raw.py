@@ -229,7 +229,7 @@ def filter(usage: bool = False) -> StreamFilter:
     return StreamFilter(Gate([SecretGuard()]), act, model="m", usage=usage)
 
 
-def chunk(index: int = 0, finish: str | None = None, **delta: str) -> bytes:
+def chunk(index: int = 0, finish: str | None = None, **delta: Any) -> bytes:
     data = {"model": "m", "choices": [{"index": index, "delta": delta, "finish_reason": finish}]}
     return b"data: " + json.dumps(data).encode() + b"\n\n"
 
@@ -287,3 +287,32 @@ def test_lines_may_end_as_on_other_systems_and_comments_are_passed_over() -> Non
 
 def text_of(chunks: list[Any]) -> str:
     return "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [{"tool_calls": [{"index": 0, "function": {"name": "x", "arguments": SECRET}}]}],
+        [
+            {"tool_calls": [{"index": 0, "type": "function", "function": {"arguments": part}}]}
+            for part in ("sk-a", "a" * 23)
+        ],
+        [{"tool_calls": [{"index": 0, "id": SECRET, "function": {"name": "x", "arguments": "{}"}}]}],
+        [{"tool_calls": [{"index": 0, "custom": {"name": "x", "input": part}}]} for part in ("sk-a", "a" * 23)],
+        [{"function_call": {"arguments": part}} for part in ("sk-a", "a" * 23)],
+        [{"audio": {"id": "a", "transcript": part}} for part in ("sk-a", "a" * 23)],
+        [{"annotations": [{"type": "url_citation", "url": SECRET}]}],
+        [{"role": SECRET}],
+    ],
+    ids=["arguments", "pieces", "id", "custom", "legacy", "spoken", "link", "role"],
+)
+def test_no_field_of_a_chunk_hides_a_secret(deltas: list[dict[str, Any]]) -> None:
+    passing = filter()
+    with pytest.raises(Refused):
+        passing.take(b"".join(chunk(0, **delta) for delta in deltas) + b"data: [DONE]\n\n")
+
+
+def test_the_name_of_a_call_holds_nothing_back() -> None:
+    passing = filter()
+    call = {"index": 0, "id": "call-s", "type": "function", "function": {"name": "get-p", "arguments": "{"}}
+    assert passing.take(chunk(0, tool_calls=[call]))
