@@ -135,6 +135,7 @@ class _App(Starlette):
 
     def __init__(self, *, direct: Mapping[tuple[str, str], ASGIApp], **given: Any) -> None:
         super().__init__(**given)
+        self.router.redirect_slashes = False  # an address that is not there is not there: nobody is sent elsewhere
         self._direct = direct
 
     def build_middleware_stack(self) -> ASGIApp:

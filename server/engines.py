@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from agents.kit import Engine
 from server.models import Models
-from tools.models import Hub, Pool
+from tools.models import Hub, Pool, Price
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -36,4 +36,9 @@ def _engine(pool: Pool) -> Engine:
 
         return PooledModel(pool)
 
-    return Engine(id=pool.id, build=build, price=pool.config.price)
+    fallbacks: dict[str, Price] = {}
+    other = pool.fallback
+    while other is not None:
+        fallbacks[other.id] = other.config.price
+        other = other.fallback
+    return Engine(id=pool.id, build=build, price=pool.config.price, fallbacks=fallbacks)

@@ -4,9 +4,10 @@ import secrets
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json, to_json
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,6 +41,7 @@ class _Spent(BaseModel):
 class _Answer(BaseModel):
     """What is read of an engine's answer; the rest is passed on as it came."""
 
+    model: str | None = None
     usage: _Spent | None = None
 
 
@@ -118,12 +120,14 @@ class OtherEngines:
         self.gate.before(act, "\n".join(texts(data)))
         answer, model = await self._sent(request, pool, path, Json(data, body), act, "application/json")
         try:
-            usage = _Answer.model_validate_json(answer).usage
+            found = _Answer.model_validate_json(answer)
         except ValidationError as error:
             raise Failed(f"The engine of {pool.id!r} answered with something else than was asked for.") from error
+        if found.model is not None and found.model != model:
+            answer = to_json({**cast("dict[str, Any]", from_json(answer)), "model": model})
         # vectors and pictures hold no words to judge; a completion does
         said = answer.decode("utf-8", "replace") if path == "completions" else ""
-        self.gate.after(act, said, spent=spent_of(usage.model_dump() if usage else None))
+        self.gate.after(act, said, spent=spent_of(found.usage.model_dump() if found.usage else None))
         return Response(answer, media_type="application/json", headers={"x-partitur-model": model})
 
     async def _sent(
@@ -137,7 +141,7 @@ class OtherEngines:
                 async with pool.open(path, body, headers=headers, media_type=media, tenant=act.caller.tenant) as reply:
                     return await reply.read(), reply.model
             except Declined as error:
-                raise declined(error, pool.id) from error
+                raise declined(error) from error
 
         return await while_connected(request, work())
 
@@ -156,7 +160,7 @@ class OtherEngines:
                         if passing.done or passing.error is not None:
                             break
         except Declined as error:
-            raise declined(error, pool.id) from error
+            raise declined(error) from error
         if not passing.done:
             raise Failed(f"The engine of {pool.id!r} broke off its answer. Expected '[DONE]' at its end.")
         self.gate.after(act, passing.text, spent=spent_of(passing.spent))

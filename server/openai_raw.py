@@ -131,7 +131,7 @@ class RawModels:
             ) as reply:
                 answer = await reply.read()
         except Declined as error:
-            raise declined(error, pool.id) from error
+            raise declined(error) from error
         data = _parsed(answer, act)
         choices = cast("list[dict[str, Any]]", data.get("choices") or ())
         act.spent = spent_of(data.get("usage"))
@@ -169,7 +169,7 @@ class RawModels:
                 if not passing.done and (free := passing.take(b"\n\n")):  # the last event may lack its blank line
                     yield free
         except Declined as error:
-            raise declined(error, pool.id) from error
+            raise declined(error) from error
         if not passing.done:
             raise Failed(f"The engine of {act.name!r} broke off its answer. Expected '[DONE]' at its end.")
         act.spent = spent_of(passing.spent)
@@ -204,15 +204,15 @@ def _trace(id: str) -> str:
     return f"00-{id}-{new_id()[:16]}-01"
 
 
-def declined(error: Declined, model: str) -> PartiturError:
+def declined(error: Declined) -> PartiturError:
     """What an engine's no means to a caller: whose fault it is, and in the engine's words where it is the caller's."""
     if error.answered in _CALLERS_FAULT and error.said:
         if error.too_long:
             return TooLong(f"{error.said.rstrip('. ')}.", hint="Send less, or ask for fewer tokens.")
-        said = f"The engine of {model!r} refused the request: {error.said}"
+        said = f"The engine of {error.model!r} refused the request: {error.said}"
         return InvalidParameter(said, param=error.param or "body", hint="")
     return Failed(
-        f"The engine of {model!r} refused to serve (status {error.answered}).", hint="Its operator finds the reason."
+        f"The engine of {error.model!r} refused to serve (status {error.answered}).", hint="Its operator finds the reason."
     )
 
 

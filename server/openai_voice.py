@@ -97,7 +97,7 @@ class VoiceApi:
                 async for part in parts:
                     yield part
         except Declined as error:
-            raise declined(error, pool.id) from error
+            raise declined(error) from error
         gate.after(act, "", spent=Usage(requests=1))  # sound holds no words to judge
 
     async def _spoken(self, request: Request, data: Mapping[str, Any], caller: Caller) -> Response:

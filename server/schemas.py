@@ -40,7 +40,10 @@ class Schema:
     def of(cls, data: Mapping[str, Any]) -> "Schema | None":
         """That of a chat completion request; None where it asks for none."""
         form = data.get("response_format")
-        if not isinstance(form, dict) or cast("dict[str, Any]", form).get("type") != "json_schema":
+        kind = cast("dict[str, Any]", form).get("type") if isinstance(form, dict) else None
+        if kind == "json_object":
+            return cls({"type": "object"}, param="response_format")
+        if kind != "json_schema":
             return None
         about = cast("dict[str, Any]", form).get("json_schema")
         schema = cast("dict[str, Any]", about).get("schema") if isinstance(about, dict) else None

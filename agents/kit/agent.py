@@ -110,13 +110,7 @@ class Agents:
                 finished = await agent.run(message, **options)
                 output, messages = finished.output, finished.all_messages()
             else:
-                async with agent.run_stream(message, **options) as stream:
-                    output = None
-                    async for output in stream.stream_output(debounce_by=None):
-                        if isinstance(output, use_case.output):
-                            on_partial(output)
-                    output = await stream.get_output()
-                    messages = stream.all_messages()
+                output, messages = await self._streamed(agent, use_case, message, options, on_partial)
         except UsageLimitExceeded as error:
             raise Refused(f"The use case {use_case.name!r} stopped: {error}.", hint="Ask for less at once.") from error
         except Declined as error:
@@ -130,6 +124,30 @@ class Agents:
             raise NoReliableSource(output.reason)
         sources = {tool_name(name) for name in use_case.tools if self._toolbox.is_source(name)}
         return Made(output, _evidence(output, messages, sources))
+
+    async def _streamed(
+        self,
+        agent: Agent[Scope, Any],
+        use_case: UseCase[Any, Any],
+        message: Sequence[TextContent],
+        options: _Options,
+        on_partial: Callable[[BaseModel], None],
+    ) -> tuple[Any, list[ModelMessage]]:
+        """A run that is read along. An output that does not fit is asked for again, as without a reader, unless part of it
+        has been told: what was sent is never taken back."""
+        told = False
+        try:
+            async with agent.run_stream(message, **options) as stream:
+                async for output in stream.stream_output(debounce_by=None):
+                    if isinstance(output, use_case.output):
+                        told = True
+                        on_partial(output)
+                return await stream.get_output(), stream.all_messages()
+        except UnexpectedModelBehavior:
+            if told:
+                raise
+        finished = await agent.run(message, **options)
+        return finished.output, finished.all_messages()
 
     def _agent(self, use_case: UseCase[Any, Any], engine: Engine) -> Agent[Scope, Any]:
         key = (use_case, engine.generative)
@@ -236,9 +254,12 @@ class GatedModel(WrapperModel):
         self._scope.usage.add(spent)
         span.set_attribute("gen_ai.usage.input_tokens", spent.input_tokens)
         span.set_attribute("gen_ai.usage.output_tokens", spent.output_tokens)
+        served = response.model_name if response.model_name in self._engine.fallbacks else self._engine.id
+        self._scope.served[str(served)] = None
         if self._engine.generative:
             cached = response.usage.cache_read_tokens
-            self._scope.price(self._engine.price.tokens(spent.input_tokens, spent.output_tokens, cached))
+            price = self._engine.fallbacks.get(str(served), self._engine.price)
+            self._scope.price(price.tokens(spent.input_tokens, spent.output_tokens, cached))
         return spent
 
 

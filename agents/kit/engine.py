@@ -26,6 +26,8 @@ class Engine:
     tokenizer: str | None = None
     """Whose tokens its usage counts, where they are not a language model's."""
     price: Price = field(default_factory=Price)
+    fallbacks: Mapping[str, Price] = field(default_factory=dict[str, Price])
+    """What serves where it cannot, by id, with its price."""
 
     @cached_property
     def model(self) -> "Model":

@@ -39,6 +39,9 @@ _TRACE = TraceContextTextMapPropagator()
 class Reply(Protocol):
     """An answer on its way."""
 
+    model: str
+    """The id of the model that gives it: another than was asked where a fallback does."""
+
     async def read(self) -> bytes:
         """All of it."""
         ...
@@ -179,9 +182,11 @@ class _Completions:
         async with opening as reply:
             data = await reply.read()
         try:
-            return _Valid.model_validate_json(data)
+            answer = _Valid.model_validate_json(data)
         except ValidationError:
-            return ChatCompletion.construct(None, **_object(data, self._transport.id))
+            answer = ChatCompletion.construct(None, **_object(data, self._transport.id))
+        answer.model = reply.model
+        return answer
 
 
 def _constrain(tools: list[dict[str, dict[str, object]]]) -> None:
@@ -227,6 +232,7 @@ class _Chunks:
                                 pass
                     return
                 chunk = self._chunk(data)
+                chunk.model = reply.model
                 finished = finished or any(choice.finish_reason for choice in chunk.choices or ())
                 yield chunk
         if not finished:

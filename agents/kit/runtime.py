@@ -295,7 +295,7 @@ class Runtime:
             outcome=outcome,
             message=message,
             citations=list(citations),
-            engine=engine.id,
+            engine=" + ".join(scope.served) or engine.id,
             artifacts=artifacts_in(output),
             usage=scope.usage,
             cost=scope.total(),

@@ -37,6 +37,8 @@ class Scope:
     steps: dict[int, list[Step]] = field(default_factory=dict[int, list[Step]])
     """By ordinal, each with the steps below it."""
     engines: dict[int, str] = field(default_factory=dict[int, str])
+    served: dict[str, None] = field(default_factory=dict[str, None])
+    """The models that answered here, in order, each once."""
     makers: dict[int, str] = field(default_factory=dict[int, str])
     """What did the work of tools: it names the engine where no model took part."""
     quotes: dict[int, list[Citation]] = field(default_factory=dict[int, list[Citation]])

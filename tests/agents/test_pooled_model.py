@@ -36,6 +36,7 @@ class Scripted(Reply):
     """An answer that comes in the given parts; an error among them breaks it off, None makes it hang."""
 
     script: Sequence[bytes | PartiturError | None]
+    model: str = "chat"
 
     async def read(self) -> bytes:
         return b"".join([part async for part in self.parts()])

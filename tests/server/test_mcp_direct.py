@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from requirements import requirement
+from sse_starlette.sse import AppStatus
 from starlette.routing import Route
 from web_house import TEXT, Web, Wire, web
 
@@ -30,6 +31,12 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Web]:
     async with web(tmp_path_factory.mktemp("home")) as opened:
         await opened.app.state.health.loaded.wait()
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def no_server_has_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's streams end at once after any server in this process was told to stop."""
+    monkeypatch.setattr(AppStatus, "should_exit", False)
 
 
 @pytest.fixture

@@ -9,13 +9,16 @@ import pytest
 from click.testing import CliRunner
 from fault_answers import prose
 from fault_engine import FaultEngine, serve_faults
+from pydantic_ai.models import override_allow_model_requests
 
+from server import open_house
 from server.cli import partitur
 from server.models import house_models, open_hub
 from server.settings import Settings
 from tools.base import SetupError
-from tools.models import ModelConfig, Price
+from tools.models import Limits, ModelConfig, Price
 
+pytestmark = pytest.mark.anyio
 URL = "http://127.0.0.1:9/v1"
 
 
@@ -58,6 +61,25 @@ def test_what_does_not_fit_stops_the_start(tmp_path: Path, given: dict[str, Any]
     models = {"large": chat(), "bge": chat(kind="embedding")}
     with pytest.raises(SetupError, match=said):
         house_models(Settings(home=tmp_path, models=models, **given))
+
+
+async def test_what_a_fallback_served_is_named_and_priced_as_its_own(tmp_path: Path, engine: FaultEngine) -> None:
+    engine.output = {"text": "Kurz."}
+    models = {
+        "main": chat(fallback="spare", price=Price(input=100, output=200), limits=Limits(retries=0)),
+        "spare": ModelConfig(engines=(engine.url,), name="town-model", price=Price(input=1, output=2)),
+    }
+    async with open_house(Settings(home=tmp_path, models=models)) as house:
+        with override_allow_model_requests(True):
+            result = await house.ask_by_name("summary", {"text": "Der Rat tagt. Das Bad wird saniert."})
+    assert result.engine == "spare"
+    assert result.cost == pytest.approx((result.usage.input_tokens + 2 * result.usage.output_tokens) / 1e6)
+
+
+def test_vectors_of_two_models_are_never_mixed(tmp_path: Path) -> None:
+    models = {"a": chat(kind="embedding", fallback="b"), "b": chat(kind="embedding")}
+    with pytest.raises(SetupError, match="vectors of two models cannot be compared"):
+        open_hub(house_models(Settings(home=tmp_path, models=models)), tmp_path)
 
 
 def test_all_workers_have_the_same_secret(tmp_path: Path) -> None:

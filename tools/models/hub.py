@@ -56,6 +56,11 @@ class Hub:
                         f"{pool.config.kind}.",
                         hint="Correct it under [models] in partitur.toml.",
                     )
+            if pool.config.fallback and pool.config.kind == "embedding":
+                raise SetupError(
+                    f"The model {id!r} has a fallback. Expected none: vectors of two models cannot be compared.",
+                    hint="Give it a second engine instead, under [models] in partitur.toml.",
+                )
             pool.fallback = self.pools.get(pool.config.fallback or "")
         for pool in self.pools.values():
             self._check_circle(pool)

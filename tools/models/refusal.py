@@ -33,6 +33,7 @@ class Declined(Failed):
 
     Args:
         message: as for every error.
+        model: the id of the model whose engine it is.
         answered: its HTTP status.
         said: its own sentence, or nothing.
         param: the part of the request that it names, if any.
@@ -40,12 +41,20 @@ class Declined(Failed):
     """
 
     def __init__(
-        self, message: str, *, answered: int, said: str, param: str | None = None, hint: str | None = None
+        self,
+        message: str,
+        *,
+        model: str,
+        answered: int,
+        said: str,
+        param: str | None = None,
+        hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.answered = answered
         self.said = said
         self.param = param
+        self.model = model
 
     @property
     def too_long(self) -> bool:
@@ -62,6 +71,7 @@ async def refusal(response: "Answer", id: str) -> PartiturError:
         said, param = _message(data)
         return Declined(
             f"The engine of {id!r} refused the request (status {status})" + (f": {said}" if said else "."),
+            model=id,
             answered=status,
             said=said,
             param=param,
