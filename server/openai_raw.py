@@ -212,7 +212,8 @@ def declined(error: Declined) -> PartiturError:
         said = f"The engine of {error.model!r} refused the request: {error.said}"
         return InvalidParameter(said, param=error.param or "body", hint="")
     return Failed(
-        f"The engine of {error.model!r} refused to serve (status {error.answered}).", hint="Its operator finds the reason."
+        f"The engine of {error.model!r} refused to serve (status {error.answered}).",
+        hint="Its operator finds the reason.",
     )
 
 
