@@ -24,7 +24,7 @@ REQUIREMENTS = {
     "MODELS-3": Requirement(_API + "Retrieve model", "One model is read by its id; an unknown one is 404."),
     "MODELS-4": Requirement("vLLM, served model names", "An id may hold slashes, written plain or percent-encoded."),
     "MODELS-5": Requirement(
-        _RFC + "9110, 9.3.2", "HEAD answers as GET without a body; a slash at the end does no harm."
+        _RFC + "9110, 9.3.2", "HEAD answers as GET without a body; what is no address is 404, never a way elsewhere."
     ),
     "CHAT-1": Requirement(_API + "The chat completion object", "id, object, created, model, choices, usage are there."),
     "CHAT-2": Requirement(_API + "The chat completion object", "A choice has index, message, logprobs, finish_reason."),
