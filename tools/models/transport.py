@@ -70,7 +70,9 @@ class Transport:
                 trust_env=False,
             )
         limits = aiohttp.ClientTimeout(total=seconds)
-        async with self._session.get(url, headers=headers, timeout=limits, allow_redirects=False) as response:
+        # On a connection of its own: a probe is to see whether the engine still takes one, and keeps none open in between.
+        asked = {**headers, "Connection": "close"}
+        async with self._session.get(url, headers=asked, timeout=limits, allow_redirects=False) as response:
             return response.status, await beginning(response.content, at_most)
 
     @property
