@@ -171,7 +171,7 @@ class Drill:
         return now.files <= self.quiet.files + _FILES and replace(now, files=self.quiet.files) == self.quiet
 
 
-async def until(met: Callable[[], bool], what: Callable[[], str], *, within_s: float = 20.0) -> None:
+async def until(met: Callable[[], bool], what: Callable[[], str], *, within_s: float = 60.0) -> None:
     """Waits until `met` holds, and says `what` where it never does."""
     deadline = time.monotonic() + within_s
     while not met():

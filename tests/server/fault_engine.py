@@ -88,7 +88,7 @@ class FaultEngine:
         """Closes the connections that wait for a request, as an engine does after its keep-alive time."""
         self._do(self._drop_idle())
 
-    async def until(self, met: Callable[[], bool], *, within_s: float = 10.0) -> None:
+    async def until(self, met: Callable[[], bool], *, within_s: float = 60.0) -> None:
         """Waits until `met` holds.
 
         Raises:

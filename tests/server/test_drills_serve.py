@@ -257,7 +257,7 @@ async def test_five_hundred_clients_that_leave_stop_their_engine_s_work_and_leav
             await engine.until(lambda: engine.running == 50)
             there.set()
             await asyncio.gather(*leaving)
-            await engine.until(lambda: engine.running == 0, within_s=1)
+            await engine.until(lambda: engine.running == 0, within_s=30)
         engine.requests.clear()
         gc.collect()
         objects.append(len(gc.get_objects()))
