@@ -59,20 +59,18 @@ class Transport:
         """
         import aiohttp
 
-        connector = self._opened()
         if self._session is None:
+            # Each probe has a connection of its own: it is to see whether the engine still takes one, and what the requests
+            # leave idle ends in time because no probe uses it again.
             self._session = aiohttp.ClientSession(
-                connector=connector,
-                connector_owner=False,
+                connector=aiohttp.TCPConnector(force_close=True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"Accept-Encoding": "identity", "User-Agent": "partitur"},
                 auto_decompress=False,
                 trust_env=False,
             )
         limits = aiohttp.ClientTimeout(total=seconds)
-        # On a connection of its own: a probe is to see whether the engine still takes one, and keeps none open in between.
-        asked = {**headers, "Connection": "close"}
-        async with self._session.get(url, headers=asked, timeout=limits, allow_redirects=False) as response:
+        async with self._session.get(url, headers=headers, timeout=limits, allow_redirects=False) as response:
             return response.status, await beginning(response.content, at_most)
 
     @property
