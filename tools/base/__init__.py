@@ -1,5 +1,6 @@
 """The ground of the house: caller, citation, artifact, tool reference, errors. Standard library and pydantic only."""
 
+from tools.base.access import DEFAULT, EVERYONE, Access, OpenReach, Reach, Reaches, principals_of
 from tools.base.artifact import Artifact, ArtifactStore
 from tools.base.caller import Caller, acting_as, caller_of
 from tools.base.citation import Citation, Passage, Passages
@@ -28,7 +29,10 @@ from tools.base.text import Words, shortened
 from tools.base.tool import SOURCE, ToolRef
 
 __all__ = [
+    "DEFAULT",
+    "EVERYONE",
     "SOURCE",
+    "Access",
     "Artifact",
     "ArtifactStore",
     "Caller",
@@ -40,10 +44,13 @@ __all__ = [
     "NeedsModel",
     "NoReliableSource",
     "NotFound",
+    "OpenReach",
     "Overloaded",
     "Passage",
     "Passages",
     "PartiturError",
+    "Reach",
+    "Reaches",
     "Refused",
     "SetupError",
     "Spending",
@@ -58,5 +65,6 @@ __all__ = [
     "Words",
     "acting_as",
     "caller_of",
+    "principals_of",
     "shortened",
 ]
