@@ -4,15 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tools.knowledge.chunks import Chunk, cut
-from tools.knowledge.formats import Extract, Limits, Skip, Unreadable, kind_of
+from tools.knowledge.formats import CONTROLS, Extract, Limits, Skip, Unreadable, kind_of
 from tools.knowledge.prepared import Prepared, PreparedChunk
 from tools.knowledge.ranking import chunk_terms
 from tools.language import Language, detect
 
 __all__ = ["prepare"]
-
-
-_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), 127), " ")
 
 
 def prepare(name: str, data: bytes, limits: Limits) -> Iterator[Prepared | Skip]:
@@ -41,7 +38,7 @@ def prepare(name: str, data: bytes, limits: Limits) -> Iterator[Prepared | Skip]
             number += 1
             record = f"{found.record}-{number}"
         taken.add(record)
-        yield _prepared(name, replace(found, record=record, text=found.text.translate(_CONTROLS)), media_type)
+        yield _prepared(name, replace(found, record=record, text=found.text.translate(CONTROLS)), media_type)
 
 
 def _extracts(kind: str, data: bytes, limits: Limits) -> Iterator[Extract | Skip]:
@@ -90,11 +87,13 @@ def _prepared(name: str, found: Extract, media_type: str) -> Prepared:
         title=title[:500],
         title_start=_place(found.text, title[:500]),
         language=language,
-        media_type=media_type,
+        media_type=found.media_type or media_type,
         pages=len(found.pages) or None,
         text=found.text,
         fraction=found.fraction,
         chunks=chunks,
+        date=found.date,
+        metadata=found.metadata,
     )
 
 

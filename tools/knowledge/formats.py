@@ -2,11 +2,23 @@
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date as date_type
 from typing import Literal
 
-__all__ = ["Extract", "Limits", "Skip", "SUPPORTED", "Unreadable", "decode", "kind_of", "suffix_of"]
+__all__ = [
+    "CONTROLS",
+    "Extract",
+    "Limits",
+    "SUPPORTED",
+    "Skip",
+    "Unreadable",
+    "decode",
+    "kind_of",
+    "metadata_of",
+    "suffix_of",
+]
 
 Kind = Literal["text", "markdown", "html", "pdf", "docx", "lines", "list"]
 
@@ -28,6 +40,9 @@ SUPPORTED = ", ".join(sorted(suffix[1:] for suffix in _KINDS))
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?([A-Za-z0-9_-]{2,30})""", re.IGNORECASE)
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _PROBE = 4096
+_KEYS, _KEY_CHARS, _VALUE_CHARS = 50, 64, 500
+CONTROLS = dict.fromkeys((*range(9), *range(11, 32), 127), " ")
+"""For `str.translate`: control characters other than tab and line end become blanks."""
 
 
 class Unreadable(Exception):
@@ -59,6 +74,12 @@ class Extract:
     """Id inside a collection file."""
     fraction: float = 1.0
     """How much of the file is read after this document."""
+    media_type: str = ""
+    """Of a document inside a container; empty: that of the file."""
+    date: str = ""
+    """When the document itself says it was written or changed: ISO 8601, a date or a date with a time."""
+    metadata: dict[str, str] = field(default_factory=dict[str, str])
+    """What else it says of itself, as `metadata_of` bounds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +106,17 @@ def kind_of(name: str) -> tuple[Kind, str]:
     if suffix not in _KINDS:
         raise Unreadable(f"Files of type {suffix or 'without an ending'!r} are not read. Expected one of {SUPPORTED}.")
     return _KINDS[suffix]
+
+
+def metadata_of(fields: Iterable[tuple[str, object]]) -> dict[str, str]:
+    """Facts of a document with a value that is text, a number or a date: at most 50 keys of 64 characters, values of 500."""
+    kept: dict[str, str] = {}
+    for key, value in fields:
+        name = " ".join(str(key).split())[:_KEY_CHARS]
+        text = str(value).translate(CONTROLS) if isinstance(value, str | int | float | date_type) else ""
+        if name and text.strip() and len(kept) < _KEYS:
+            kept.setdefault(name, " ".join(text.split())[:_VALUE_CHARS])
+    return kept
 
 
 def decode(data: bytes) -> str:

@@ -1,6 +1,6 @@
 """A document on its way from the reading process to the store."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = ["Prepared", "PreparedChunk"]
@@ -34,3 +34,7 @@ class Prepared:
     fraction: float
     """How much of its file is read with it."""
     chunks: list[PreparedChunk]
+    date: str = ""
+    """Of the document itself: ISO 8601, a date or a date with a time; empty where it says none."""
+    metadata: dict[str, str] = field(default_factory=dict[str, str])
+    """What else the document says of itself: at most 50 keys of 64 characters, values of 500."""
