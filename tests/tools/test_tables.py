@@ -7,12 +7,14 @@ from fastmcp.exceptions import ToolError
 from inline_snapshot import snapshot
 
 from tools.base import Caller, InvalidInput, NotFound, PartiturError, Refused, TimedOut, TooLarge
+from tools.base.access import Reach
 from tools.tables import TableQuery, TableSchemaQuery, TablesConfig
 from tools.tables.loading import load
 from tools.tables.server import build
 from tools.tables.store import Tables
 
 pytestmark = pytest.mark.anyio
+ALL = Reach(Caller(subject="me"))
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +33,14 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TablesConfig:
 @pytest.fixture(scope="module")
 def tables(config: TablesConfig) -> Iterator[Tables]:
     tables = Tables(config)
-    tables.query(TableQuery(sql="SELECT 1"))
+    tables.query(TableQuery(sql="SELECT 1"), reach=ALL)
     yield tables
     tables.close()
 
 
 def test_a_select_gives_typed_rows(tables: Tables) -> None:
     sql = 'SELECT group_, sum(amount_eur) AS "Summe", max(valid_from) AS newest FROM fees GROUP BY ALL ORDER BY 1'
-    assert tables.query(TableQuery(sql=sql)).model_dump(mode="json") == snapshot(
+    assert tables.query(TableQuery(sql=sql), reach=ALL).model_dump(mode="json") == snapshot(
         {
             "columns": [
                 {"name": "group_", "type": "VARCHAR"},
@@ -67,7 +69,7 @@ def test_a_select_gives_typed_rows(tables: Tables) -> None:
     ],
 )
 def test_plain_reading_is_answered(tables: Tables, sql: str) -> None:
-    assert tables.query(TableQuery(sql=sql)).row_count > 0
+    assert tables.query(TableQuery(sql=sql), reach=ALL).row_count > 0
 
 
 @pytest.mark.parametrize(
@@ -86,11 +88,11 @@ def test_plain_reading_is_answered(tables: Tables, sql: str) -> None:
     ],
 )
 def test_every_value_has_a_place_in_json(tables: Tables, expression: str, value: object) -> None:
-    assert tables.query(TableQuery(sql=f"SELECT {expression}")).rows == [[value]]
+    assert tables.query(TableQuery(sql=f"SELECT {expression}"), reach=ALL).rows == [[value]]
 
 
 def test_a_time_with_a_zone_is_text(tables: Tables) -> None:
-    result = tables.query(TableQuery(sql="SELECT now() AS at -- now"))
+    result = tables.query(TableQuery(sql="SELECT now() AS at -- now"), reach=ALL)
 
     assert (result.columns[0].type, type(result.rows[0][0])) == ("TIMESTAMP WITH TIME ZONE", str)
 
@@ -154,7 +156,7 @@ def test_a_time_with_a_zone_is_text(tables: Tables) -> None:
 )
 def test_an_attack_is_refused_with_its_reason(tables: Tables, sql: str) -> None:
     with pytest.raises(Refused, match=r"^The SQL was refused: .+ Expected exactly one SELECT over the loaded tables\."):
-        tables.query(TableQuery(sql=sql))
+        tables.query(TableQuery(sql=sql), reach=ALL)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_an_attack_is_refused_with_its_reason(tables: Tables, sql: str) -> None:
 )
 def test_what_is_not_a_loaded_table_is_not_there(tables: Tables, name: str) -> None:
     with pytest.raises(NotFound, match=r"^The table '.+' is not there\. The store has 'fees', 'offices'\."):
-        tables.query(TableQuery(sql=f"SELECT * FROM {name}"))
+        tables.query(TableQuery(sql=f"SELECT * FROM {name}"), reach=ALL)
 
 
 @pytest.mark.parametrize(
@@ -186,8 +188,8 @@ def test_what_is_not_a_loaded_table_is_not_there(tables: Tables, name: str) -> N
 )
 def test_a_query_that_takes_too_long_is_stopped(tables: Tables, sql: str) -> None:
     with pytest.raises(TimedOut, match=r"^The table query ran longer than 1 seconds and was stopped\."):
-        tables.query(TableQuery(sql=sql))
-    assert tables.query(TableQuery(sql="SELECT 1")).rows == [[1]]
+        tables.query(TableQuery(sql=sql), reach=ALL)
+    assert tables.query(TableQuery(sql="SELECT 1"), reach=ALL).rows == [[1]]
 
 
 @pytest.mark.parametrize(
@@ -200,17 +202,17 @@ def test_a_query_that_takes_too_long_is_stopped(tables: Tables, sql: str) -> Non
 )
 def test_a_query_that_needs_too_much_memory_is_told_so(tables: Tables, sql: str) -> None:
     with pytest.raises(TooLarge, match=r"^The table query needs more memory than its 512 MiB"):
-        tables.query(TableQuery(sql=sql))
+        tables.query(TableQuery(sql=sql), reach=ALL)
 
 
 def test_a_row_that_is_too_large_is_told_so(tables: Tables) -> None:
     with pytest.raises(TooLarge, match=r"^One row of the result has more than 2,000,000 characters"):
-        tables.query(TableQuery(sql="SELECT range(0, 300000)"))
+        tables.query(TableQuery(sql="SELECT range(0, 300000)"), reach=ALL)
 
 
 def test_rows_and_long_values_are_cut_and_said_to_be(tables: Tables) -> None:
-    rows = tables.query(TableQuery(sql="SELECT * FROM range(10000000000)", limit=3))
-    long = tables.query(TableQuery(sql="SELECT repeat('x', 50000)"))
+    rows = tables.query(TableQuery(sql="SELECT * FROM range(10000000000)", limit=3), reach=ALL)
+    long = tables.query(TableQuery(sql="SELECT repeat('x', 50000)"), reach=ALL)
 
     assert (rows.rows, rows.row_count, rows.truncated) == ([[0], [1], [2]], 3, True)
     assert (len(str(long.rows[0][0])), long.truncated) == (20_001, True)
@@ -257,12 +259,12 @@ def test_rows_and_long_values_are_cut_and_said_to_be(tables: Tables) -> None:
 )
 def test_a_mistake_names_the_nearest_way_out(tables: Tables, sql: str, kind: type[PartiturError], message: str) -> None:
     with pytest.raises(kind) as error:
-        tables.query(TableQuery(sql=sql))
+        tables.query(TableQuery(sql=sql), reach=ALL)
     assert str(error.value) == message
 
 
 def test_the_schema_shows_headings_types_and_samples(tables: Tables) -> None:
-    assert tables.schema(TableSchemaQuery(table="fees")).model_dump() == snapshot(
+    assert tables.schema(TableSchemaQuery(table="fees"), reach=ALL).model_dump() == snapshot(
         {
             "tables": [
                 {
@@ -296,7 +298,7 @@ def test_the_schema_shows_headings_types_and_samples(tables: Tables) -> None:
         }
     )
     with pytest.raises(NotFound, match="Did you mean 'offices'"):
-        tables.schema(TableSchemaQuery(table="office"))
+        tables.schema(TableSchemaQuery(table="office"), reach=ALL)
 
 
 async def test_the_server_serves_both_tools(config: TablesConfig) -> None:

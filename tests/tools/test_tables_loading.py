@@ -11,12 +11,14 @@ import duckdb
 import pytest
 from inline_snapshot import snapshot
 
-from tools.base import NotFound, Unavailable
+from tools.base import Caller, NotFound, Unavailable
+from tools.base.access import Reach
 from tools.tables import TableQuery, TableSchemaQuery, TablesConfig
 from tools.tables.loading import load
 from tools.tables.store import Tables
 
 ROOT = Path(__file__).parents[2]
+ALL = Reach(Caller(subject="me"))
 FEES = (
     "id,service,group,amount_eur,valid_from\n1,Reisepass,Ausweise,70.00,2024-01-01\n2,Hund,Steuern,120.5,2023-07-01\n"
 )
@@ -52,7 +54,7 @@ def types(tmp_path: Path, text: str, *, encoding: str = "utf-8") -> dict[str, tu
     path.write_bytes(text.encode(encoding))
     report = load([path], config=config(tmp_path), replace=True)
     assert report.files[0].failure is None
-    schema = Tables(config(tmp_path)).schema(TableSchemaQuery())
+    schema = Tables(config(tmp_path)).schema(TableSchemaQuery(), reach=ALL)
     return {column.name: (column.type, list(column.samples)) for column in schema.tables[0].columns}
 
 
@@ -172,7 +174,7 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     duckdb.sql(f"COPY (SELECT 1::INTEGER AS \"A B\", [1, 2] AS list) TO '{path}'")
     load([path], config=config(tmp_path))
 
-    columns = Tables(config(tmp_path)).schema(TableSchemaQuery(table="p")).tables[0].columns
+    columns = Tables(config(tmp_path)).schema(TableSchemaQuery(table="p"), reach=ALL).tables[0].columns
     assert [(column.name, column.type, column.samples) for column in columns] == [
         ("a_b", "INTEGER", [1]),
         ("list", "INTEGER[]", ["[1, 2]"]),
@@ -188,8 +190,11 @@ def test_later_loads_keep_what_they_do_not_replace(tmp_path: Path) -> None:
 
     assert (report.generation, report.kept) == (2, ["a"])
     tables = Tables(config(tmp_path))
-    assert {table.name: table.rows for table in tables.schema(TableSchemaQuery()).tables} == {"a": 1, "b": 2}
-    assert tables.query(TableQuery(sql="SELECT sum(x) FROM b UNION ALL SELECT sum(x) FROM a")).rows == [[15], [1]]
+    assert {table.name: table.rows for table in tables.schema(TableSchemaQuery(), reach=ALL).tables} == {"a": 1, "b": 2}
+    assert tables.query(TableQuery(sql="SELECT sum(x) FROM b UNION ALL SELECT sum(x) FROM a"), reach=ALL).rows == [
+        [15],
+        [1],
+    ]
     tables.close()
 
 
@@ -200,7 +205,7 @@ def test_where_no_file_can_be_loaded_the_store_stays_as_it_is(tmp_path: Path) ->
     report = load(tmp_path / "in", config=config(tmp_path))
 
     assert report.generation is None
-    assert Tables(config(tmp_path)).schema(TableSchemaQuery()).tables[0].rows == 1
+    assert Tables(config(tmp_path)).schema(TableSchemaQuery(), reach=ALL).tables[0].rows == 1
 
 
 def test_a_file_over_the_limit_fails_alone(tmp_path: Path) -> None:
@@ -254,7 +259,7 @@ def test_readers_never_fail_while_generations_come_and_go(tmp_path: Path) -> Non
 
     def read() -> None:
         while not done.is_set():
-            seen.append(tables.query(TableQuery(sql="SELECT x FROM a")).rows[0][0])
+            seen.append(tables.query(TableQuery(sql="SELECT x FROM a"), reach=ALL).rows[0][0])
 
     with ThreadPoolExecutor(2) as threads:
         readers = [threads.submit(read) for _ in range(2)]
@@ -266,7 +271,7 @@ def test_readers_never_fail_while_generations_come_and_go(tmp_path: Path) -> Non
             done.set()
         assert [reader.result() for reader in readers] == [None, None]
 
-    assert tables.query(TableQuery(sql="SELECT x FROM a")).rows == [[3]]
+    assert tables.query(TableQuery(sql="SELECT x FROM a"), reach=ALL).rows == [[3]]
     assert set(seen) <= {0, 1, 2, 3}
     tables.close()
 
@@ -291,10 +296,10 @@ def test_a_second_process_that_loads_is_refused_and_readers_go_on(
 
     with pytest.raises(Unavailable, match=f"is being written by process {second.pid}"):
         load(tmp_path / "in", config=config(tmp_path))
-    assert tables.query(TableQuery(sql="SELECT x FROM a")).rows == [[1]]
+    assert tables.query(TableQuery(sql="SELECT x FROM a"), reach=ALL).rows == [[1]]
 
     second.communicate("\n", timeout=4)
-    assert tables.query(TableQuery(sql="SELECT a.x, b.x FROM a, b")).rows == [[100, 2]]
+    assert tables.query(TableQuery(sql="SELECT a.x, b.x FROM a, b"), reach=ALL).rows == [[100, 2]]
     tables.close()
 
 
@@ -303,7 +308,7 @@ def test_a_load_killed_in_the_middle_loses_nothing(tmp_path: Path, second: "subp
     second.wait()
 
     tables = Tables(config(tmp_path))
-    assert tables.query(TableQuery(sql="SELECT x FROM a")).rows == [[1]]
+    assert tables.query(TableQuery(sql="SELECT x FROM a"), reach=ALL).rows == [[1]]
     assert load(tmp_path / "in", config=config(tmp_path)).generation == 2
-    assert tables.query(TableQuery(sql="SELECT x FROM a")).rows == [[100]]
+    assert tables.query(TableQuery(sql="SELECT x FROM a"), reach=ALL).rows == [[100]]
     tables.close()

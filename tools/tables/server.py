@@ -8,6 +8,7 @@ from fastmcp import Context, FastMCP
 from fastmcp.server.auth import AuthProvider
 
 from tools.base import Caller, caller_of
+from tools.base.access import OpenReach, Reaches
 from tools.server import bind, tool_server
 from tools.tables import TableQuery, TableResult, TableSchema, TableSchemaQuery, TablesConfig, query, schema
 from tools.tables.store import Tables
@@ -21,22 +22,24 @@ def build(
     auth: AuthProvider | None = None,
     local: Caller | None = None,
     tables: Tables | None = None,
+    reaches: Reaches | None = None,
 ) -> FastMCP:
     """Serves `tables.query` and `tables.schema` over the store at `config.home`; loads beside it are followed."""
     store = tables or Tables(config)
+    reaching = reaches or OpenReach()
 
     async def run_query(asked: TableQuery, ctx: Context) -> TableResult:
-        caller_of(ctx)
+        reach = await reaching.of(caller_of(ctx))
         stop = Event()
         try:
-            return await run_sync(lambda: store.query(asked, stop=stop), abandon_on_cancel=True)
+            return await run_sync(lambda: store.query(asked, reach=reach, stop=stop), abandon_on_cancel=True)
         except anyio.get_cancelled_exc_class():
             stop.set()
             raise
 
     async def describe(asked: TableSchemaQuery, ctx: Context) -> TableSchema:
-        caller_of(ctx)
-        return await run_sync(store.schema, asked)
+        reach = await reaching.of(caller_of(ctx))
+        return await run_sync(lambda: store.schema(asked, reach=reach))
 
     return tool_server(
         "tables",

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from tools.base.access import Reach
 from tools.base.errors import Failed, InvalidInput, NotFound, PartiturError, Refused, TimedOut, TooLarge
 from tools.generations import Following, Generations
 from tools.tables import TableQuery, TableResult, TableSchema, TableSchemaQuery, TablesConfig
@@ -35,8 +36,8 @@ class Tables:
         self._config = config
         self._following = Following(generations(config), opens=self._open, closes=_Opened.close)
 
-    def query(self, asked: TableQuery, *, stop: Event | None = None) -> TableResult:
-        """The rows of one SELECT; `stop` ends it early.
+    def query(self, asked: TableQuery, *, reach: Reach, stop: Event | None = None) -> TableResult:
+        """The rows of one SELECT over what `reach` admits; `stop` ends it early.
 
         Raises:
             Refused: the statement is more than one plain SELECT.
@@ -53,8 +54,8 @@ class Tables:
         rows = reply["rows"]
         return TableResult(columns=reply["columns"], rows=rows, truncated=reply["truncated"], row_count=len(rows))
 
-    def schema(self, asked: TableSchemaQuery) -> TableSchema:
-        """The tables with columns, types, samples and numbers of rows.
+    def schema(self, asked: TableSchemaQuery, *, reach: Reach) -> TableSchema:
+        """The tables that `reach` admits, with columns, types, samples and numbers of rows.
 
         Raises:
             NotFound: no such table; the message names the nearest one.
