@@ -142,9 +142,9 @@ class VectorFilesApi:
         await self.api.stores.here(caller, store)
         found = await self.api.files.get(caller, store, _file(request))
         library = self.api.house.servers.library
-        documents = (await library.documents(caller, collection=store)).documents
+        documents = (await library.documents(caller, shelf=store)).documents
         ids = [document.id for document in documents if document.id.partition("/")[0] == found.file]
-        texts = [(await library.text(id, caller, collection=store)).text for id in ids]
+        texts = [(await library.text(id, caller, shelf=store)).text for id in ids]
         return _json(
             {
                 "object": "vector_store.file_content.page",
@@ -178,7 +178,7 @@ class VectorFilesApi:
         await self.api.stores.here(caller, store)
         found = await self.api.files.delete(caller, store, file)
         source = source_of(found.file, found.name)
-        await self.api.house.servers.library.forget([source], caller, collection=store)
+        await self.api.house.servers.library.forget([source], caller, shelf=store)
 
     async def _add(self, caller: "Caller", store: str, items: Sequence[_Attach], param: str, *, together: bool) -> str:
         await self.api.stores.used(caller, store)

@@ -186,7 +186,7 @@ class VectorStoresApi:
         caller, id = caller_behind(request), _id(request)
         await self.stores.here(caller, id)
         await self.stores.delete(caller, id)
-        await self.house.servers.library.forget_all(caller, collection=id)
+        await self.house.servers.library.forget_all(caller, shelf=id)
         return _json({"id": id, "object": "vector_store.deleted", "deleted": True})
 
     async def search(self, request: Request) -> Response:

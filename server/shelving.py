@@ -55,7 +55,7 @@ class Shelving:
     async def tidy(self) -> None:
         """Deletes what stores held that have expired."""
         for caller, store in await self._stores.expired():
-            await self._library.forget_all(caller, collection=store)
+            await self._library.forget_all(caller, shelf=store)
             await self._stores.emptied(store)
 
     async def _read(self, taken: "Sequence[Taken]") -> None:
@@ -80,7 +80,7 @@ class Shelving:
         store, caller = first.row["store"], first.caller
         try:
             documents = [item for _, item in items.values()]
-            report = await self._library.ingest(documents=documents, caller=caller, collection=store)
+            report = await self._library.ingest(documents=documents, caller=caller, shelf=store)
         except PartiturError as error:
             log.exception("Files of the vector store %s could not be read", store)
             for one, _ in items.values():
@@ -94,7 +94,7 @@ class Shelving:
             if not await self._shelved.finish(one, usage=0 if error else len(item.data), error=error) and not error:
                 gone.append(item.source)
         if gone:  # taken out of the store while it was read
-            await self._library.forget(gone, caller, collection=store)
+            await self._library.forget(gone, caller, shelf=store)
 
     @asynccontextmanager
     async def _alive(self, taken: "Sequence[Taken]") -> "AsyncGenerator[None]":

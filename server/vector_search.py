@@ -96,7 +96,7 @@ class VectorSearch:
         if sources is not None and not sources:
             return []
         library = self.house.servers.library
-        found = await library.search(query, caller=caller, collection=store, limit=limit, sources=sources)
+        found = await library.search(query, caller=caller, shelf=store, limit=limit, sources=sources)
         return found.passages
 
 

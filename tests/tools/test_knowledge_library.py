@@ -11,9 +11,10 @@ import anyio
 import pytest
 from knowledge_files import HTML, MARKDOWN, pdf, pdf_bomb, word, write
 
-from tools.base import Caller, Forbidden, NotFound, SetupError
+from tools.base import Caller, Forbidden, NotFound, Passage, SetupError
 from tools.knowledge import KnowledgeConfig
 from tools.knowledge.library import Inline, Library
+from tools.knowledge.place import Place
 
 pytestmark = pytest.mark.anyio
 ANNA = Caller(subject="anna", tenant="stadt")
@@ -168,7 +169,7 @@ async def test_a_large_store_is_indexed_in_a_process_of_its_own(
     monkeypatch.setattr(store, "_SMALL", 1)
     monkeypatch.setattr(store, "_WAITING", 0)
     await library.ingest([folder], caller=ANNA)
-    opened = await store.Store.open(library.config.home)
+    opened = await store.Store.open(Place.of(library.config, ANNA.tenant))
     total, waiting = await opened.waiting()
     assert total > 6
     assert waiting == 0
@@ -328,47 +329,68 @@ async def test_a_store_of_another_format_is_named(library: Library, tmp_path: Pa
     assert (await Library(library.config).documents(ANNA)).total == 0
 
 
-async def test_a_collection_is_apart_from_the_others_in_everything(library: Library) -> None:
+async def test_a_shelf_is_apart_from_everything_else(library: Library) -> None:
     text = "Das Freibad in Birkenfurt öffnet am ersten Mai um neun Uhr."
     await library.ingest(documents=[Inline("bad.txt", text.encode())], caller=ANNA)
-    await library.ingest(documents=[Inline("bad.txt", (text + " Neu.").encode())], caller=ANNA, collection="vs_1")
-    for collection, end in (("", "Uhr."), ("vs_1", "Neu.")):
-        [found] = (await library.search("Wann öffnet das Freibad?", caller=ANNA, collection=collection)).passages
+    await library.ingest(documents=[Inline("bad.txt", (text + " Neu.").encode())], caller=ANNA, shelf="vs_1")
+    for shelf, end in ((None, "Uhr."), ("vs_1", "Neu.")):
+        [found] = (await library.search("Wann öffnet das Freibad?", caller=ANNA, shelf=shelf)).passages
         assert (found.document, found.text.endswith(end)) == ("bad.txt", True)
-        assert (await library.documents(ANNA, collection=collection)).total == 1
-    assert (await library.search("Freibad", caller=ANNA, collection="vs_2")).passages == []
-    assert (await library.search("Freibad", caller=BERT, collection="vs_1")).passages == []
-    await library.forget_all(ANNA, collection="vs_1")
-    assert (await library.search("Freibad", caller=ANNA, collection="vs_1")).passages == []
-    assert (await library.documents(ANNA, collection="vs_1")).total == 0
+        assert (await library.documents(ANNA, shelf=shelf)).total == 1
+    assert (await library.search("Freibad", caller=ANNA, shelf="vs_2")).passages == []
+    assert (await library.search("Freibad", caller=BERT, shelf="vs_1")).passages == []
+    await library.forget_all(ANNA, shelf="vs_1")
+    assert (await library.search("Freibad", caller=ANNA, shelf="vs_1")).passages == []
+    assert (await library.documents(ANNA, shelf="vs_1")).total == 0
     assert len((await library.search("Freibad", caller=ANNA)).passages) == 1
 
 
 async def test_a_search_can_keep_to_some_files_and_files_can_be_forgotten(library: Library) -> None:
     items = [Inline(f"file-{n}/bad.txt", f"Das Freibad {n} öffnet um neun Uhr.".encode()) for n in range(3)]
-    await library.ingest(documents=items, caller=ANNA, collection="vs_1")
+    await library.ingest(documents=items, caller=ANNA, shelf="vs_1")
     wanted = [items[0].source, items[2].source]
-    found = await library.search("Freibad", caller=ANNA, collection="vs_1", sources=wanted)
+    found = await library.search("Freibad", caller=ANNA, shelf="vs_1", sources=wanted)
     assert {passage.document for passage in found.passages} == {"file-0/bad.txt", "file-2/bad.txt"}
-    assert (await library.search("Freibad", caller=ANNA, collection="vs_1", sources=[])).passages == []
-    await library.forget(wanted, ANNA, collection="vs_1")
-    [left] = (await library.search("Freibad", caller=ANNA, collection="vs_1")).passages
+    assert (await library.search("Freibad", caller=ANNA, shelf="vs_1", sources=[])).passages == []
+    await library.forget(wanted, ANNA, shelf="vs_1")
+    [left] = (await library.search("Freibad", caller=ANNA, shelf="vs_1")).passages
     assert left.document == "file-1/bad.txt"
-    assert (await library.ingest(documents=items[:1], caller=ANNA, collection="vs_1")).read == 1
+    assert (await library.ingest(documents=items[:1], caller=ANNA, shelf="vs_1")).read == 1
 
 
-async def test_a_store_from_before_there_were_collections_is_brought_up_to_date(
-    library: Library, folder: Path, tmp_path: Path
+@pytest.mark.parametrize("form", ["1", "2"])
+async def test_a_store_of_an_older_format_is_brought_up_to_date(
+    library: Library, folder: Path, tmp_path: Path, form: str
 ) -> None:
     import lancedb
 
+    home = library.config.home
     await library.ingest([folder], caller=ANNA)
-    before = await library.search("Wann öffnet das Rathaus?", caller=ANNA)
-    db = await lancedb.connect_async(library.config.home / "lance")
+    await library.ingest(documents=[Inline("brief.txt", b"Das Rathaus schreibt an Bert.")], caller=BERT)
+    before = [_place(found) for found in (await library.search("Wann öffnet das Rathaus?", caller=ANNA)).passages]
+    old = await lancedb.connect_async(home / "old")
     for name in ("files", "documents", "chunks"):
-        await (await db.open_table(name)).drop_columns(["collection"])
-    (library.config.home / "format").write_text("1")
+        for tenant in ("stadt", "kreis"):
+            rows = await (await (await lancedb.connect_async(home / "lance" / tenant)).open_table(name)).to_arrow()
+            later = ["access", "readers", "date", "metadata", "owner", "tags"]
+            later += ["ingested_at", "language", "media_type"] if name == "chunks" else []
+            later += ["collection"] if form == "1" else []
+            rows = rows.drop_columns([column for column in later if column in rows.column_names])
+            if form == "2":  # the collection without a name
+                at = rows.column_names.index("collection")
+                rows = rows.set_column(at, "collection", [[""] * rows.num_rows])
+            await (await old.create_table(name, schema=rows.schema, exist_ok=True)).add(rows)
+    shutil.rmtree(home / "lance")
+    (home / "old").rename(home / "lance")
+    (home / "format").write_text(form)
     opened = Library(library.config)
-    assert await opened.search("Wann öffnet das Rathaus?", caller=ANNA) == before
-    assert (library.config.home / "format").read_text() == "2"
+    after = (await opened.search("Wann öffnet das Rathaus?", caller=ANNA)).passages
+    assert [_place(found) for found in after] == before
+    assert [found.id for found in (await opened.documents(BERT)).documents] == ["brief.txt"]
+    assert (home / "format").read_text() == "3"
+    assert sorted(path.name for path in home.iterdir()) == ["format", "lance", "writer.lock"]
     assert (await opened.ingest([folder], caller=ANNA)).read == 0
+
+
+def _place(found: Passage) -> tuple[str, int, int, str, float]:
+    return found.document, found.start, found.end, found.text, round(found.score, 4)

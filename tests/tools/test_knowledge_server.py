@@ -77,8 +77,8 @@ async def test_the_same_name_replaces_and_a_broken_file_is_reported(client: Clie
 
 async def test_search_is_declared_as_a_source_and_delete_as_destructive(client: Client) -> None:
     tools = {tool.name: tool for tool in await client.list_tools()}
-    assert set(tools) == {"search", "ingest", "documents", "document", "delete"}
-    assert [name for name, tool in tools.items() if (tool.meta or {}).get(SOURCE)] == ["search"]
+    assert set(tools) == {"search", "similar", "collections", "ingest", "documents", "document", "delete"}
+    assert [name for name, tool in tools.items() if (tool.meta or {}).get(SOURCE)] == ["search", "similar"]
     hints = {name: tool.annotations for name, tool in tools.items() if tool.annotations}
     assert [name for name, hint in hints.items() if hint.destructive_hint] == ["delete"]
     assert [name for name, hint in hints.items() if not hint.read_only_hint] == ["ingest", "delete"]

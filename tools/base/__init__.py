@@ -1,9 +1,9 @@
 """The ground of the house: caller, citation, artifact, tool reference, errors. Standard library and pydantic only."""
 
-from tools.base.access import DEFAULT, EVERYONE, Access, OpenReach, Reach, Reaches, principals_of
+from tools.base.access import DEFAULT, EVERYONE, Access, Collection, OpenReach, Reach, Reaches, principals_of
 from tools.base.artifact import Artifact, ArtifactStore
 from tools.base.caller import Caller, acting_as, caller_of
-from tools.base.citation import Citation, Passage, Passages
+from tools.base.citation import Around, Citation, Passage, Passages, Why
 from tools.base.errors import (
     Cancelled,
     Failed,
@@ -33,11 +33,13 @@ __all__ = [
     "EVERYONE",
     "SOURCE",
     "Access",
+    "Around",
     "Artifact",
     "ArtifactStore",
     "Caller",
     "Cancelled",
     "Citation",
+    "Collection",
     "Failed",
     "Forbidden",
     "InvalidInput",
@@ -62,6 +64,7 @@ __all__ = [
     "ToolRef",
     "Unauthenticated",
     "Unavailable",
+    "Why",
     "Words",
     "acting_as",
     "caller_of",

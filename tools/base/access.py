@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tools.base.caller import Caller
 from tools.base.errors import NotFound
 
-__all__ = ["DEFAULT", "EVERYONE", "Access", "OpenReach", "Reach", "Reaches", "principals_of"]
+__all__ = ["DEFAULT", "EVERYONE", "Access", "Collection", "OpenReach", "Reach", "Reaches", "principals_of"]
 
 EVERYONE = "*"
 """The principal that every caller of a tenant has."""
@@ -43,6 +43,22 @@ class Access(BaseModel):
         return not principals_of(caller).isdisjoint(self.principals)
 
 
+class Collection(BaseModel):
+    """What belongs together: documents, nodes and edges, tables, with one purpose and one list of readers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Its name at every interface.")
+    owner: str | None = Field(default=None, description="The subject that answers for it; null: the platform team.")
+    purpose: str = Field(default="", max_length=1_000, description="What it is kept for.")
+    language: Literal["de", "en"] | None = Field(default=None, description="Of most of its texts, where one is.")
+    retention_days: int | None = Field(
+        default=None, ge=1, le=36_500, description="Days after which what was put in is deleted; null = never."
+    )
+    readers: Access = Field(default=Access(), description="Who may read what is in it; its owner always may.")
+    editors: Access = Field(default=Access(), description="Who may put in and take out; its owner always may.")
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """What one caller may read now. A thing is readable where its collection is among `collections`, and its own
@@ -72,6 +88,10 @@ class Reaches(Protocol):
         """What `caller` may read now."""
         ...
 
+    async def list(self, caller: Caller) -> list[Collection]:
+        """The collections that `caller` may read, by name."""
+        ...
+
     async def writable(self, caller: Caller, collection: str) -> None:
         """Returns where `caller` may put things into `collection` and take them out.
 
@@ -88,6 +108,10 @@ class OpenReach:
     async def of(self, caller: Caller) -> Reach:
         """What `caller` may read: the default collection."""
         return Reach(caller)
+
+    async def list(self, caller: Caller) -> list[Collection]:
+        """See `Reaches`."""
+        return [Collection(name=DEFAULT, readers=Access(everyone=True), editors=Access(everyone=True))]
 
     async def writable(self, caller: Caller, collection: str) -> None:
         """See `Reaches`."""

@@ -1,8 +1,15 @@
 """Where a quote comes from: passages a source tool returns, and the citations made of them."""
 
+from datetime import datetime
+
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Citation", "Passage", "Passages"]
+__all__ = ["Around", "Citation", "Passage", "Passages", "Why"]
+
+
+def _absent(value: object) -> bool:
+    """What only some results have costs the others, and the models that read them, nothing."""
+    return value is None or value == []
 
 
 class Citation(BaseModel):
@@ -17,6 +24,32 @@ class Citation(BaseModel):
     start: int = Field(ge=0, description="First code point of the quote in the stored text.")
     end: int = Field(ge=0, description="Code point after the last one of the quote.")
     quote: str = Field(description="The quote itself: stored_text[start:end].")
+
+
+class Around(BaseModel):
+    """A passage with its neighbours. `text` is exactly stored_text[start:end]."""
+
+    model_config = ConfigDict(frozen=True)
+
+    start: int = Field(ge=0, description="First code point in the stored text.")
+    end: int = Field(ge=0, description="Code point after the last one.")
+    text: str = Field(description="stored_text[start:end]")
+
+
+class Why(BaseModel):
+    """Why a passage was found."""
+
+    model_config = ConfigDict(frozen=True)
+
+    words: list[str] = Field(description="Words of the query that stand in it, in some form.")
+    parts: list[str] = Field(description="Words of the query that stand in it only as a part of other words.")
+    missing: list[str] = Field(description="Words of the query that do not stand in it.")
+    title: list[str] = Field(description="Those of `words` that stand in its title or its headings.")
+    lexical: float | None = Field(description="Share of the best score by words, 0 to 1; null: not found by words.")
+    semantic: float | None = Field(
+        default=None, description="Cosine similarity to the query, -1 to 1; null: not found by meaning."
+    )
+    rerank: float | None = Field(default=None, description="What the rerank model said; null where there is none.")
 
 
 class Passage(BaseModel):
@@ -36,6 +69,14 @@ class Passage(BaseModel):
         default=None, ge=0, description="Where the last heading of the path stands in the stored text."
     )
     score: float = Field(default=0.0, description="How well it fits the query: higher is better, within one result.")
+    collection: str | None = Field(default=None, exclude_if=_absent, description="The collection it lies in.")
+    date: datetime | None = Field(
+        default=None, exclude_if=_absent, description="Of the document itself, where it says one."
+    )
+    around: Around | None = Field(
+        default=None, exclude_if=_absent, description="With its neighbours, where they were asked for."
+    )
+    why: Why | None = Field(default=None, exclude_if=_absent, description="Why it was found, where that was asked for.")
 
     def cite_title(self) -> Citation | None:
         """Cites the document's title; None where it does not stand in the stored text."""
@@ -75,3 +116,8 @@ class Passages(BaseModel):
     """What a source tool returns (a tool whose metadata says `partitur/source`): material that may be quoted."""
 
     passages: list[Passage] = Field(description="Best first.")
+    notes: list[str] = Field(
+        default_factory=list[str],
+        exclude_if=_absent,
+        description="What the search had to do without, such as an engine that is down.",
+    )

@@ -1,15 +1,16 @@
 """Documents of the organisation: read, cut by structure, indexed, searched and cited. Here only what others may name."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
-from tools.base import Passages, ToolRef, Words
+from tools.base import DEFAULT, Access, Collection, Passages, ToolRef, Words
 
 __all__ = [
+    "Collections",
     "Delete",
     "Deleted",
     "Document",
@@ -18,22 +19,31 @@ __all__ = [
     "Documents",
     "Ingest",
     "IngestReport",
+    "Filter",
     "KnowledgeConfig",
+    "ListCollections",
     "ListDocuments",
     "OnProgress",
     "Problem",
     "Search",
+    "Similar",
+    "collections",
     "delete",
     "document",
     "documents",
     "ingest",
     "search",
+    "similar",
 ]
 
 OnProgress = Callable[[float, float, str], Awaitable[None]]
 """Told of work done: files done (with a fraction for the one being read), files in all, what is being done."""
 
 _MEGABYTE = 1_000_000
+_UrlHost = Annotated[
+    str, StringConstraints(to_lower=True, pattern=r"^(?:(?:\*\.)?[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$")
+]
+_Ending = Annotated[str, StringConstraints(to_lower=True, pattern=r"^\w{1,20}$")]
 
 
 class KnowledgeConfig(BaseModel):
@@ -42,6 +52,15 @@ class KnowledgeConfig(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     home: Path = Field(description="Folder of the store; made when it is missing.")
+    storage: str | None = Field(
+        default=None,
+        pattern=r"^(s3|gs|az)://[^/]+",
+        description="An object store for the tables, for example s3://bucket/partitur; null = below the home.",
+    )
+    storage_options: dict[str, SecretStr] = Field(
+        default_factory=dict[str, SecretStr],
+        description="How it is reached, in LanceDB's names: aws_endpoint and so on.",
+    )
     max_file_bytes: int = Field(default=50 * _MEGABYTE, ge=1, description="Larger files are refused.")
     max_text_chars: int = Field(default=5_000_000, ge=1, description="Code points that one document may have.")
     max_output_chars: int = Field(
@@ -53,17 +72,74 @@ class KnowledgeConfig(BaseModel):
     allowed_roots: tuple[Path, ...] | None = Field(
         default=None, description="Folders that files may be read from; null = every folder the process may read."
     )
+    url_hosts: tuple[_UrlHost, ...] | None = Field(
+        default=None,
+        description="Hosts that documents may be fetched from, as 'host', '*.domain' or 'host:port'; null = every public one.",
+    )
+    url_private_hosts: tuple[_UrlHost, ...] = Field(
+        default=(),
+        description="Hosts of the intranet, as 'host' or 'host:port', that may have addresses of the inside.",
+    )
+    url_seconds: float = Field(default=60.0, gt=0, description="Time that fetching one document may take.")
+    readers_extra: dict[_Ending, str] = Field(
+        default_factory=dict[str, str],
+        description="Readers of llama-index for further endings, as 'epub' = 'package.module:Class'.",
+    )
+    readers_path: tuple[Path, ...] = Field(
+        default=(), description="Folders with such readers that are not installed packages."
+    )
 
 
-class Search(BaseModel):
-    """What to look for."""
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+"""Of a collection."""
+
+
+class Filter(BaseModel):
+    """What a document has to be for its passages to be looked at."""
 
     model_config = ConfigDict(extra="forbid")
 
-    query: Words = Field(min_length=1, max_length=4_000, description="A question or some words.")
+    metadata: dict[str, str | list[str]] = Field(
+        default_factory=dict[str, str | list[str]],
+        max_length=20,
+        description="Keys with the value, or one of the values, that the document says of itself.",
+    )
+    documents: list[str] | None = Field(default=None, max_length=1_000, description="Only these, by id.")
+    media_types: list[str] | None = Field(default=None, max_length=20, description="For example application/pdf.")
+    language: Literal["de", "en"] | None = Field(default=None, description="The language it is written in.")
+    after: date | None = Field(default=None, description="Its own date is this day or later.")
+    before: date | None = Field(default=None, description="Its own date is before this day.")
+
+
+class _Looking(BaseModel):
+    """How passages are looked for, whatever for."""
+
+    model_config = ConfigDict(extra="forbid")
+
     limit: int = Field(default=8, ge=1, le=50, description="How many passages to return.")
+    collections: list[Name] | None = Field(
+        default=None, min_length=1, max_length=100, description="Only in these; all that the caller may read otherwise."
+    )
+    filter: Filter | None = Field(default=None, description="Only in documents that are like this.")
+    around: int = Field(default=0, ge=0, le=3, description="Neighbours on each side that are given with a passage.")
+    why: bool = Field(default=False, description="Say for each passage why it was found.")
+
+
+class Search(_Looking):
+    """What to look for."""
+
+    query: Words = Field(min_length=1, max_length=4_000, description="A question or some words.")
     language: Literal["de", "en"] | None = Field(
         default=None, description="Language of the query; recognised when it is not given."
+    )
+
+
+class Similar(_Looking):
+    """A passage, or a whole document, to find more like it."""
+
+    document: str = Field(min_length=1, max_length=500, description="Id of the document.")
+    start: int | None = Field(
+        default=None, ge=0, description="A code point in the passage meant; the whole document where it is left out."
     )
 
 
@@ -74,6 +150,10 @@ class Ingest(BaseModel):
 
     name: str = Field(
         min_length=1, max_length=300, description="File name; its ending says what it is. The same name replaces."
+    )
+    collection: Name = Field(default=DEFAULT, description="Where it goes.")
+    access: Access | None = Field(
+        default=None, description="Narrower than the collection's readers: only these of them, and who sends it."
     )
     text: str | None = Field(default=None, max_length=10_000_000, description="The content, where it is text.")
     content: Base64Bytes | None = Field(
@@ -128,6 +208,12 @@ class Document(BaseModel):
     ingested_at: datetime = Field(description="When it was read, UTC.")
     size: int = Field(ge=0, description="Code points of the stored text.")
     chunks: int = Field(ge=0, description="Passages it was cut into.")
+    collection: str = Field(default=DEFAULT, description="Where it lies.")
+    readers: list[str] | None = Field(
+        default=None, description="Who of the collection's readers may read it, as `user:…` and `group:…`; null = all."
+    )
+    date: datetime | None = Field(default=None, description="Of the document itself, where it says one.")
+    metadata: dict[str, str] = Field(default_factory=dict[str, str], description="What else it says of itself.")
 
 
 class ListDocuments(BaseModel):
@@ -137,6 +223,7 @@ class ListDocuments(BaseModel):
 
     limit: int = Field(default=100, ge=1, le=1_000, description="How many documents to return.")
     offset: int = Field(default=0, ge=0, description="How many to leave out before.")
+    collection: Name | None = Field(default=None, description="Only of this one.")
 
 
 class Documents(BaseModel):
@@ -176,12 +263,37 @@ class Deleted(BaseModel):
     missing: list[str] = Field(description="Ids that were not there.")
 
 
+class ListCollections(BaseModel):
+    """Takes nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Collections(BaseModel):
+    """What the caller may look into, by name."""
+
+    collections: list[Collection]
+
+
 search = ToolRef(
     name="knowledge.search",
     input=Search,
     output=Passages,
     description="Searches the documents and returns the passages that fit best, each with its document, heading, page and offsets.",
     source=True,
+)
+similar = ToolRef(
+    name="knowledge.similar",
+    input=Similar,
+    output=Passages,
+    description="Finds more like a passage or a document: other documents' passages that are about the same.",
+    source=True,
+)
+collections = ToolRef(
+    name="knowledge.collections",
+    input=ListCollections,
+    output=Collections,
+    description="Lists the collections you may look into, with what each is kept for.",
 )
 ingest = ToolRef(
     name="knowledge.ingest",

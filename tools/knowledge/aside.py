@@ -1,5 +1,6 @@
 """Tends the indices of a large knowledge base in a process of its own, whose memory ends with it."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import anyio
 
 from tools.base import ToolFailed
+from tools.knowledge.place import Place
 from tools.process import start
 
 __all__ = ["tend_aside"]
@@ -14,22 +16,25 @@ __all__ = ["tend_aside"]
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-async def tend_aside(home: Path, *, compact: bool) -> None:
-    """Builds the indices of the store at `home` anew; with `compact` it also rewrites the tables.
+async def tend_aside(place: Place, *, compact: bool) -> None:
+    """Builds the indices of the tables at `place` anew; with `compact` it also rewrites the tables.
 
     Raises:
         ToolFailed: the process ended before its work was done.
     """
-    command = [sys.executable, "-P", "-s", "-X", "utf8", "-m", "tools.knowledge.aside", str(home.absolute())]
     process = await start(
-        [*command, *(["compact"] if compact else [])],
-        stdin=subprocess.DEVNULL,
+        [sys.executable, "-P", "-s", "-X", "utf8", "-m", "tools.knowledge.aside"],
         stdout=subprocess.DEVNULL,
         env={"PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"},
         cwd="/",
     )
     try:
+        assert process.stdin is not None
         assert process.stderr is not None
+        # By the pipe: others can read a command line, and the keys of an object store are not for them.
+        order = {"uri": place.uri, "options": dict(place.options), "compact": compact}
+        await process.stdin.send(json.dumps(order).encode())
+        await process.stdin.aclose()
         said = b"".join([chunk async for chunk in process.stderr])
         code = await process.wait()
     finally:
@@ -39,19 +44,20 @@ async def tend_aside(home: Path, *, compact: bool) -> None:
     if code != 0:
         last = said.decode(errors="replace").strip().rpartition("\n")[2]
         raise ToolFailed(
-            f"Indexing {str(home)!r} ended with code {code}: {last!r}. The documents are stored.",
+            f"Indexing {place.uri!r} ended with code {code}: {last!r}. The documents are stored.",
             hint="Search finds them, slowly; the next ingestion indexes again.",
         )
 
 
-async def _tend(home: Path, compact: bool) -> None:
+async def _tend(place: Place, compact: bool) -> None:
     from tools.knowledge.store import Store
 
-    store = await Store.open(home)
+    store = await Store.open(place)
     await store.index()
     if compact:
         await store.compact()
 
 
 if __name__ == "__main__":
-    anyio.run(_tend, Path(sys.argv[1]), "compact" in sys.argv[2:])
+    given = json.loads(sys.stdin.buffer.read())
+    anyio.run(_tend, Place(given["uri"], given["options"]), given["compact"])

@@ -10,13 +10,14 @@ import anyio
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from tools.base import DEFAULT
 from tools.knowledge import IngestReport, KnowledgeConfig, OnProgress, Problem
 from tools.knowledge.files import Found, Inline, content, gone, version, walk
 from tools.knowledge.formats import Skip, Unreadable
-from tools.knowledge.naming import document_id, with_mark
+from tools.knowledge.naming import document_id, qualified, with_mark
 from tools.knowledge.prepared import Prepared
 from tools.knowledge.reader import Reader
-from tools.knowledge.scope import Scope, text_of
+from tools.knowledge.scope import Readable, Target, text_of
 from tools.knowledge.store import Store, Stored
 
 __all__ = ["Ingestion"]
@@ -45,12 +46,25 @@ class _Done:
 
 
 class Ingestion:
-    """Reads `paths` and inline documents into one collection of the store; used once."""
+    """Reads `paths` and inline documents into one place of the store; used once."""
 
-    def __init__(self, config: KnowledgeConfig, store: Store, scope: Scope, on_progress: OnProgress | None) -> None:
+    def __init__(
+        self,
+        config: KnowledgeConfig,
+        store: Store,
+        target: Target,
+        *,
+        mine: Readable | None,
+        owner: str,
+        on_progress: OnProgress | None,
+    ) -> None:
+        """`mine` is what the `owner`, who brings the documents, reads of the collection; null for a shelf."""
         self._config = config
         self._store = store
-        self._scope = scope
+        self._target = target
+        self._mine = mine
+        self._owner = owner
+        self._seen: set[str] = set()
         self._on_progress = on_progress
         self._report = IngestReport()
         self._skips: Counter[tuple[str, str]] = Counter()
@@ -67,8 +81,8 @@ class Ingestion:
     async def run(self, paths: Sequence[Path], inline: Sequence[Inline]) -> IngestReport:
         self._total = len(inline) + await anyio.to_thread.run_sync(self._count, paths)
         scope = _scope(paths, inline)
-        self._known = await self._store.versions(self._scope, scope)
-        self._present = await self._store.stored_versions(self._scope, scope)
+        self._known = await self._store.versions(self._target, scope)
+        self._present = await self._store.stored_versions(self._target, scope)
         files, todo = anyio.create_memory_object_stream[Found | Inline](self._config.readers)
         writer, read = anyio.create_memory_object_stream[_Read | _Done](2 * self._config.readers)
         async with Reader(self._config) as reader, anyio.create_task_group() as tasks:
@@ -79,6 +93,8 @@ class Ingestion:
             writer.close()
             await self._write(read)
         await self._remove(paths)
+        if self._mine is not None:
+            await self._store.supersede(self._target, self._mine, self._seen)
         if self._written or self._report.removed:
             await self._progress("indexing")
             await self._store.tend()
@@ -116,6 +132,7 @@ class Ingestion:
         async with todo, writer:
             async for item in todo:
                 file = Found(item.source, item.name) if isinstance(item, Inline) else item
+                self._seen.add(file.source)
                 try:
                     if isinstance(item, Inline):
                         data = item.data
@@ -181,9 +198,9 @@ class Ingestion:
         batch, finished = self._batch, self._finished
         self._batch, self._finished, self._chars = [], [], 0
         stored = await self._named(batch)
-        await self._store.add(self._scope, stored)
+        await self._store.add(self._target, stored)
         await self._store.finish(
-            self._scope, [(item.file.source, item.version, item.documents) for item in finished], self._present
+            self._target, [(item.file.source, item.version, item.documents) for item in finished], self._present
         )
         for item in finished:
             if item.file.source in self._known:
@@ -195,22 +212,27 @@ class Ingestion:
 
     async def _named(self, batch: Sequence[_Read]) -> list[Stored]:
         """Gives each document its id: the readable one, or a marked one where another document has it already."""
-        plain = [document_id(item.file.name, item.document.record) for item in batch]
-        marked = [
+        slugs = [document_id(item.file.name, item.document.record) for item in batch]
+        others = [
             with_mark(slug, f"{item.file.source}\0{item.document.record}")
-            for slug, item in zip(plain, batch, strict=True)
+            for slug, item in zip(slugs, batch, strict=True)
         ]
-        owners = await self._store.owners(self._scope, {*plain, *marked}) if batch else {}
+        collection = self._target.collection if self._mine is not None and self._target.collection != DEFAULT else ""
+        plain, marked = (
+            [qualified(slug, collection=collection, access=self._target.access) for slug in found]
+            for found in (slugs, others)
+        )
+        owners = await self._store.owners(self._target, {*plain, *marked}) if batch else {}
         stored: list[Stored] = []
         for slug, other, item in zip(plain, marked, batch, strict=True):
             place = (item.file.source, item.document.record)
             name = other if owners.get(other) == place or owners.get(slug, place) != place else slug
             owners[name] = place
-            stored.append(Stored(name, item.file.source, item.version, item.document))
+            stored.append(Stored(name, item.file.source, item.version, item.document, self._owner))
         return stored
 
     async def _drop(self, source: str, digest: str) -> None:
-        await self._store.drop(self._scope, f"source = {text_of(source)} AND version = {text_of(digest)}")
+        await self._store.drop(self._target, f"source = {text_of(source)} AND version = {text_of(digest)}")
 
     async def _remove(self, paths: Sequence[Path]) -> None:
         """Drops the documents of files that are no longer there, below the folders that were ingested."""
@@ -218,7 +240,7 @@ class Ingestion:
         sources = [name for name in {*self._known, *self._present} if name.startswith(roots)] if roots else []
         lost = await anyio.to_thread.run_sync(lambda: [name for name in sources if gone(name)])
         if lost:
-            await self._store.drop_sources(self._scope, lost)
+            await self._store.drop_sources(self._target, lost)
             self._report.removed += sum(self._known[name][1] for name in lost if name in self._known)
 
     def _so_far(self, file: Found) -> str:

@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING, Self
 import anyio
 import anyio.to_thread
 
-from tools.base import Caller, NotFound, Passage, Passages, SetupError
-from tools.knowledge import Deleted, Document, Documents, DocumentText, IngestReport, KnowledgeConfig, OnProgress
+from tools.base import DEFAULT, Access, Caller, NotFound, OpenReach, Passages, Reaches, SetupError, principals_of
+from tools.knowledge import (
+    Deleted,
+    Document,
+    Documents,
+    DocumentText,
+    Filter,
+    IngestReport,
+    KnowledgeConfig,
+    OnProgress,
+)
 from tools.knowledge.files import Inline
 from tools.knowledge.ingestion import Ingestion
-from tools.knowledge.ranking import query_terms
-from tools.knowledge.scope import Scope
+from tools.knowledge.place import Place
+from tools.knowledge.scope import Readable, Target, listed
+from tools.knowledge.searching import Wanted, find, metadata_of, where_of
 from tools.language import Language
 
 if TYPE_CHECKING:
@@ -24,23 +34,35 @@ if TYPE_CHECKING:
 
 __all__ = ["Inline", "Library"]
 
+_LIKE = 4_000
+"""Code points of a text that more like it is looked for by."""
+
 
 class Library:
-    """Ingests, searches, lists and deletes documents, always for a caller. Opens its store when it is first used."""
+    """Ingests, searches, lists and deletes documents, always for a caller. Opens its tables when they are first used.
 
-    def __init__(self, config: KnowledgeConfig) -> None:
+    What a caller may read and change `reaches` says, anew for each act. A `shelf` is a collection that nobody can name
+    but who owns it, such as a vector store: whoever passes it has asked for the right already.
+    """
+
+    def __init__(self, config: KnowledgeConfig, reaches: Reaches | None = None) -> None:
         self.config = config
+        self.reaches: Reaches = reaches or OpenReach()
         self._opening = anyio.Lock()
-        self._store: Store | None = None
+        self._stores: dict[str, Store] = {}
+        self._checked = False
 
     async def __aenter__(self) -> Self:
-        await self._opened()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._store = None
+        self._stores.clear()
+
+    async def warm(self, caller: Caller) -> None:
+        """Opens the tables of the caller's tenant, which takes seconds the first time."""
+        await self._opened(caller.tenant)
 
     async def ingest(
         self,
@@ -48,20 +70,36 @@ class Library:
         documents: Iterable[Inline] = (),
         *,
         caller: Caller,
-        collection: str = "",
+        collection: str = DEFAULT,
+        access: Access | None = None,
+        shelf: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> IngestReport:
         """Reads files, folders and inline documents; what is unchanged is left, what left a folder is removed.
 
         One file that cannot be read fails alone and is named in the report.
 
+        Args:
+            paths: files and folders.
+            documents: what is sent rather than found.
+            caller: who brings them.
+            collection: where they go.
+            access: readers, where they are fewer than the collection's. What the caller had brought of the same file
+                for other readers is replaced.
+            shelf: instead of a collection.
+            on_progress: told of work done.
+
         Raises:
-            NotFound: a path is not there.
-            Forbidden: a path may not be read.
+            NotFound: a path, or the collection, is not there.
+            Forbidden: a path may not be read, or the collection not be changed.
         """
-        store = await self._opened()
+        if shelf is None:
+            await self.reaches.writable(caller, collection)
+        target = Target.of(caller.tenant, shelf or collection, access, caller.subject)
+        mine = None if shelf is not None else Readable(caller.tenant, {collection: None}, principals_of(caller))
+        store = await self._opened(caller.tenant)
         async with self._alone(on_progress):
-            ingestion = Ingestion(self.config, store, Scope(caller, collection), on_progress)
+            ingestion = Ingestion(self.config, store, target, mine=mine, owner=caller.subject, on_progress=on_progress)
             # Without '..' in them, so that a file has one name whichever way it is reached; links stay as they are.
             places = [Path(os.path.normpath(Path(path).absolute())) for path in paths]
             return await ingestion.run(places, list(documents))
@@ -71,114 +109,201 @@ class Library:
         query: str,
         *,
         caller: Caller,
-        collection: str = "",
+        collections: Sequence[str] | None = None,
+        shelf: str | None = None,
         limit: int = 8,
         language: Language | None = None,
-        sources: Iterable[str] | None = None,
+        filter: Filter | None = None,
+        sources: Sequence[str] | None = None,
+        around: int = 0,
+        why: bool = False,
     ) -> Passages:
         """The passages that fit `query` best. Scores are comparable within one result: weighted sums of BM25.
 
         Args:
             query: a question or some words.
-            caller: whose documents are searched.
-            collection: the one to look into.
+            caller: what they may read is searched, and nothing else looked at.
+            collections: only these; null = all the caller may read.
+            shelf: instead of collections.
             limit: how many passages there may be.
             language: of the query, where it is known.
-            sources: look only into what was made of these files, as `Inline.source` names them.
+            filter: only documents that are like this.
+            sources: only what was made of these files, as `Inline.source` names them.
+            around: neighbours on each side.
+            why: say for each passage why it was found.
+
+        Raises:
+            NotFound: one of `collections` is not there for this caller.
         """
-        store = await self._opened()
-        terms = query_terms(query, language)
-        if not terms:
-            return Passages(passages=[])
-        rows = await store.search(Scope(caller, collection), terms, limit, sources)
-        rows.sort(key=lambda row: (-row["_score"], row["document"], row["start"]))
-        seen: set[tuple[str, int]] = set()
-        passages: list[Passage] = []
-        for row in rows:
-            place = (row["document"], row["start"])
-            if place not in seen:  # while a file is replaced, its old and its new version are both there for a moment
-                seen.add(place)
-                passages.append(_passage(row))
-        return Passages(passages=passages)
+        scope = await self._readable(caller, collections, shelf)
+        wanted = Wanted(
+            query=query,
+            language=language,
+            limit=limit,
+            where=where_of(filter, sources=sources),
+            around=around,
+            why=why,
+        )
+        return Passages(passages=await find(await self._opened(caller.tenant), scope, wanted))
+
+    async def similar(
+        self,
+        document_id: str,
+        *,
+        caller: Caller,
+        start: int | None = None,
+        collections: Sequence[str] | None = None,
+        limit: int = 8,
+        filter: Filter | None = None,
+        around: int = 0,
+        why: bool = False,
+    ) -> Passages:
+        """Passages of other documents that are about the same as this one, or as its passage at `start`.
+
+        Raises:
+            NotFound: there is no such document, passage or collection for this caller.
+        """
+        store = await self._opened(caller.tenant)
+        everywhere = await self._readable(caller, None, None)
+        rows = await store.chunks(everywhere, f"document IN ({listed([document_id])})")
+        chosen = [row for row in rows if start is None or row["start"] <= start < row["end"]]
+        if not chosen:
+            raise (
+                _no_document(document_id)
+                if not rows
+                else NotFound(
+                    f"Document {document_id!r} has no passage at {start}. Expected an offset within one of its passages.",
+                    hint="Take the 'start' of a passage that a search gave.",
+                )
+            )
+        chosen.sort(key=lambda row: row["start"])
+        text = " ".join([chosen[0]["title"], *(row["text"] for row in chosen)])[:_LIKE]
+        where = where_of(filter)
+        others = f"document NOT IN ({listed([document_id])})"
+        wanted = Wanted(
+            query=text,
+            limit=limit,
+            where=others if where is None else f"{others} AND {where}",
+            around=around,
+            why=why,
+        )
+        return Passages(passages=await find(store, await self._readable(caller, collections, None), wanted))
 
     async def documents(
-        self, caller: Caller, *, collection: str = "", limit: int | None = None, offset: int = 0
+        self,
+        caller: Caller,
+        *,
+        collection: str | None = None,
+        shelf: str | None = None,
+        limit: int | None = None,
+        offset: int = 0,
     ) -> Documents:
-        """The stored documents, ordered by id."""
-        rows = await (await self._opened()).documents(Scope(caller, collection))
+        """The stored documents that the caller may read, ordered by id.
+
+        Raises:
+            NotFound: there is no such collection for this caller.
+        """
+        scope = await self._readable(caller, None if collection is None else [collection], shelf)
+        rows = await (await self._opened(caller.tenant)).documents(scope)
         rows.sort(key=lambda row: row["id"])
         end = None if limit is None else offset + limit
         return Documents(documents=[_document(row) for row in rows[offset:end]], total=len(rows))
 
-    async def text(self, document_id: str, caller: Caller, *, collection: str = "") -> DocumentText:
+    async def text(self, document_id: str, caller: Caller, *, shelf: str | None = None) -> DocumentText:
         """The stored text of a document.
 
         Raises:
             NotFound: there is no such document for this caller.
         """
-        rows = await (await self._opened()).documents(Scope(caller, collection), [document_id], text=True)
+        scope = await self._readable(caller, None, shelf)
+        rows = await (await self._opened(caller.tenant)).documents(scope, [document_id], text=True)
         if not rows:
-            raise NotFound(
-                f"Document {document_id!r} is not there. Expected the id of a stored document.",
-                hint="List the documents to see their ids.",
-            )
+            raise _no_document(document_id)
         return DocumentText(document=_document(rows[-1]), text=rows[-1]["text"])
 
-    async def delete(self, ids: Sequence[str], caller: Caller, *, collection: str = "") -> Deleted:
-        """Deletes documents with their chunks."""
-        store = await self._opened()
+    async def delete(self, ids: Sequence[str], caller: Caller) -> Deleted:
+        """Deletes documents with their chunks.
+
+        Raises:
+            Forbidden: one lies in a collection that the caller may read and not change; then none is deleted.
+        """
+        store = await self._opened(caller.tenant)
         async with self._alone(None):
-            deleted = await store.drop_documents(Scope(caller, collection), ids)
+            scope = await self._readable(caller, None, None)
+            await self._changeable(caller, await store.documents(scope, ids))
+            deleted = await store.drop_documents(scope, ids)
             if deleted:
                 await store.tend(compact=True)
         return Deleted(deleted=deleted, missing=[name for name in ids if name not in deleted])
 
-    async def forget(self, sources: Sequence[str], caller: Caller, *, collection: str) -> None:
+    async def forget(self, sources: Sequence[str], caller: Caller, *, shelf: str) -> None:
         """Deletes what was made of these files, as `Inline.source` names them."""
-        store = await self._opened()
+        store = await self._opened(caller.tenant)
         async with self._alone(None):
-            await store.drop_sources(Scope(caller, collection), sources)
+            await store.drop_sources(Target(caller.tenant, shelf), sources)
             await store.tend(compact=True)
 
-    async def forget_all(self, caller: Caller, *, collection: str) -> None:
-        """Deletes a whole collection."""
-        store = await self._opened()
+    async def forget_all(self, caller: Caller, *, shelf: str) -> None:
+        """Deletes a whole shelf, or a collection that is no longer there."""
+        store = await self._opened(caller.tenant)
         async with self._alone(None):
-            await store.drop_all(Scope(caller, collection))
+            await store.drop_all(Target(caller.tenant, shelf))
             await store.tend(compact=True)
 
-    async def _opened(self) -> "Store":
+    async def _readable(self, caller: Caller, collections: Sequence[str] | None, shelf: str | None) -> Readable:
+        if shelf is not None:
+            return Readable(caller.tenant, {shelf: None}, None)
+        reach = await self.reaches.of(caller)
+        for name in collections or ():
+            if name not in reach.collections:
+                raise NotFound(
+                    f"The collection {name!r} is not there. Expected one that you may read.",
+                    hint="List the collections to see their names.",
+                )
+        return Readable.of(reach, collections)
+
+    async def _changeable(self, caller: Caller, rows: "Sequence[Row]") -> None:
+        for name in sorted({row["collection"] for row in rows}):
+            await self.reaches.writable(caller, name)
+
+    async def _opened(self, tenant: str) -> "Store":
         async with self._opening:
-            if self._store is None:
+            if (store := self._stores.get(tenant)) is None:
                 # Seconds of import that must not hold up the event loop.
                 module = await anyio.to_thread.run_sync(_store_module)
-                self._store = await self._prepared(module.FORMAT, module.OLDER, module.Store)
-            return self._store
+                store = self._stores[tenant] = await self._prepared(module.FORMAT, module.Store, tenant)
+            return store
 
-    async def _prepared(self, form: str, older: str, store: "type[Store]") -> "Store":
+    async def _prepared(self, form: str, store: "type[Store]", tenant: str) -> "Store":
         home = anyio.Path(self.config.home)
-        mark = home / "format"
-        found = (await mark.read_text()).strip() if await mark.exists() else None
-        if found in (None, older):
-            try:
-                await home.mkdir(parents=True, exist_ok=True)
-                async with self._alone(None):  # the tables and their indices are made, or brought up to date, once
-                    if found == older:
-                        await store.upgrade(self.config.home)
-                    opened = await store.open(self.config.home)
-                    await mark.write_text(form)
-                    return opened
-            except OSError as error:
+        place = Place.of(self.config, tenant)
+        if not self._checked:
+            from tools.knowledge.upgrade import OLDER, upgrade
+
+            mark = home / "format"
+            found = (await mark.read_text()).strip() if await mark.exists() else None
+            if found is None or found in OLDER:
+                try:
+                    await home.mkdir(parents=True, exist_ok=True)
+                    async with self._alone(None):  # brought up to date once
+                        if found is not None:
+                            await upgrade(self.config)
+                        await mark.write_text(form)
+                except OSError as error:
+                    raise SetupError(
+                        f"The knowledge base at {str(home)!r} cannot be made: {error.strerror}.",
+                        hint="Set PARTITUR_HOME to a folder that can be written to.",
+                    ) from error
+            elif found != form:
                 raise SetupError(
-                    f"The knowledge base at {str(home)!r} cannot be made: {error.strerror}.",
-                    hint="Set PARTITUR_HOME to a folder that can be written to.",
-                ) from error
-        if found != form:
-            raise SetupError(
-                f"The knowledge base at {str(home)!r} has format {found!r}. This version reads format {form!r}.",
-                hint="Delete the folder and ingest the documents again.",
-            )
-        return await store.open(self.config.home)
+                    f"The knowledge base at {str(home)!r} has format {found!r}. This version reads format {form!r}.",
+                    hint="Delete the folder and ingest the documents again.",
+                )
+            self._checked = True
+        if self.config.storage is None and await (anyio.Path(place.uri) / "chunks.lance").exists():
+            return await store.open(place)
+        async with self._alone(None):  # the tables and their indices are made once
+            return await store.open(place)
 
     @asynccontextmanager
     async def _alone(self, on_progress: OnProgress | None) -> AsyncGenerator[None]:
@@ -207,9 +332,13 @@ def _store_module() -> ModuleType:
     return store
 
 
-def _passage(row: "Row") -> Passage:
-    return Passage(**{name: row[name] for name in Passage.model_fields if name != "score"}, score=row["_score"])
+def _no_document(id: str) -> NotFound:
+    return NotFound(
+        f"Document {id!r} is not there. Expected the id of a stored document.",
+        hint="List the documents to see their ids.",
+    )
 
 
 def _document(row: "Row") -> Document:
-    return Document(**{name: row[name] for name in Document.model_fields})
+    plain = {name: row[name] for name in Document.model_fields if name != "metadata"}
+    return Document(**plain, metadata=metadata_of(row))

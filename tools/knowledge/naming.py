@@ -4,7 +4,7 @@ import hashlib
 import re
 import unicodedata
 
-__all__ = ["document_id", "with_mark"]
+__all__ = ["document_id", "qualified", "with_mark"]
 
 _SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "§": "par-"})
 _OTHER = re.compile(r"[^A-Za-z0-9._/-]+")
@@ -29,3 +29,11 @@ def document_id(path: str, record: str = "") -> str:
 def with_mark(slug: str, name: str) -> str:
     """`slug` with six hex digits of `name`, for the second document that would have the same id."""
     return f"{slug}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
+
+
+def qualified(slug: str, *, collection: str = "", access: str = "") -> str:
+    """`slug` as an id in a collection, and of documents with fewer readers: never that of another place.
+
+    Neither ':' nor '~' stands in a slug.
+    """
+    return (f"{collection}:" if collection else "") + slug + (f"~{access[:6]}" if access else "")

@@ -5,6 +5,7 @@ from fastmcp.server.auth import AuthProvider
 
 from tools.base import Caller, Passages, caller_of
 from tools.knowledge import (
+    Collections,
     Delete,
     Deleted,
     DocumentRef,
@@ -13,13 +14,17 @@ from tools.knowledge import (
     Ingest,
     IngestReport,
     KnowledgeConfig,
+    ListCollections,
     ListDocuments,
     Search,
+    Similar,
+    collections,
     delete,
     document,
     documents,
     ingest,
     search,
+    similar,
 )
 from tools.knowledge.library import Inline, Library
 from tools.server import bind, tool_server
@@ -38,16 +43,48 @@ def build(
     shelf = library or Library(config)
 
     async def on_search(given: Search, ctx: Context) -> Passages:
-        return await shelf.search(given.query, caller=caller_of(ctx), limit=given.limit, language=given.language)
+        return await shelf.search(
+            given.query,
+            caller=caller_of(ctx),
+            collections=given.collections,
+            limit=given.limit,
+            language=given.language,
+            filter=given.filter,
+            around=given.around,
+            why=given.why,
+        )
+
+    async def on_similar(given: Similar, ctx: Context) -> Passages:
+        return await shelf.similar(
+            given.document,
+            caller=caller_of(ctx),
+            start=given.start,
+            collections=given.collections,
+            limit=given.limit,
+            filter=given.filter,
+            around=given.around,
+            why=given.why,
+        )
+
+    async def on_collections(given: ListCollections, ctx: Context) -> Collections:
+        return Collections(collections=await shelf.reaches.list(caller_of(ctx)))
 
     async def on_ingest(given: Ingest, ctx: Context) -> IngestReport:
         async def report(done: float, total: float, message: str) -> None:
             await ctx.report_progress(done, total, message)
 
-        return await shelf.ingest(documents=[Inline(given.name, given.data)], caller=caller_of(ctx), on_progress=report)
+        return await shelf.ingest(
+            documents=[Inline(given.name, given.data)],
+            caller=caller_of(ctx),
+            collection=given.collection,
+            access=given.access,
+            on_progress=report,
+        )
 
     async def on_documents(given: ListDocuments, ctx: Context) -> Documents:
-        return await shelf.documents(caller_of(ctx), limit=given.limit, offset=given.offset)
+        return await shelf.documents(
+            caller_of(ctx), collection=given.collection, limit=given.limit, offset=given.offset
+        )
 
     async def on_document(given: DocumentRef, ctx: Context) -> DocumentText:
         return await shelf.text(given.id, caller_of(ctx))
@@ -59,6 +96,8 @@ def build(
         "knowledge",
         [
             bind(search, on_search),
+            bind(similar, on_similar),
+            bind(collections, on_collections),
             bind(ingest, on_ingest),
             bind(documents, on_documents),
             bind(document, on_document),
