@@ -23,11 +23,12 @@ class Inline:
 
     name: str
     data: bytes
+    source: str = ""
+    """What it is recognised by when it comes again: its address, else its name."""
 
-    @property
-    def source(self) -> str:
-        """What it is recognised by when it is sent again."""
-        return f"sent:{self.name}"
+    def __post_init__(self) -> None:
+        if not self.source:
+            object.__setattr__(self, "source", f"sent:{self.name}")
 
 
 @dataclass(frozen=True, slots=True)
