@@ -36,10 +36,22 @@ class Condition(_Strict):
 
     column: _Name
     test: Literal[
-        "is", "is_not", "above", "at_least", "below", "at_most", "between", "contains", "starts_with", "is_empty", "is_filled"
+        "is",
+        "is_not",
+        "above",
+        "at_least",
+        "below",
+        "at_most",
+        "between",
+        "contains",
+        "starts_with",
+        "is_empty",
+        "is_filled",
     ] = "is"
     values: tuple[Scalar, ...] = Field(
-        default=(), max_length=50, description="One; two for 'between'; any number for 'is' and 'is_not'; none for the last two."
+        default=(),
+        max_length=50,
+        description="One; two for 'between'; any number for 'is' and 'is_not'; none for the last two.",
     )
 
     @model_validator(mode="after")
@@ -105,14 +117,17 @@ class Aggregate(_OfTable):
 
 
 class Top(_OfTable):
-    """The first rows by a column, or the first groups by a figure. `ties`: all that share the last place."""
+    """The first rows by a column, or the first groups by a figure."""
 
     template: Literal["top"] = "top"
-    columns: tuple[_Name, ...] = Field(default=(), max_length=20, description="What is shown of rows; all where left out.")
+    columns: tuple[_Name, ...] = Field(
+        default=(), max_length=20, description="What is shown of rows; all where left out."
+    )
     by: tuple[_Name, ...] = Field(default=(), max_length=4, description="Groups; rows where left out.")
     measure: Measure
     count: int = Field(default=1, ge=1, le=1000)
     lowest: bool = False
+    ties: bool = Field(default=False, description="Also all others that are as far up as the last.")
     show_measure: bool = True
 
 
@@ -172,6 +187,7 @@ class Exists(_OfTable):
 
 
 Template = Annotated[
-    Lookup | ListRows | Count | Aggregate | Top | Share | Compare | Development | Exists, Field(discriminator="template")
+    Lookup | ListRows | Count | Aggregate | Top | Share | Compare | Development | Exists,
+    Field(discriminator="template"),
 ]
 """Any of them, told apart by `template`."""
