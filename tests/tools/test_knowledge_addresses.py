@@ -165,7 +165,12 @@ def test_the_inside_is_admitted_by_setting_for_the_very_host_and_port() -> None:
         asked = target(url, config(url_private_hosts=hosts))
         assert asked.inside
         check_addresses(asked, ["10.0.0.7"])
-    for url in ("http://intern.example:8080/", "https://akten.example/", "http://127.0.0.1/", "http://x.intern.example/"):
+    for url in (
+        "http://intern.example:8080/",
+        "https://akten.example/",
+        "http://127.0.0.1/",
+        "http://x.intern.example/",
+    ):
         refused(url, ("10.0.0.7",), url_private_hosts=hosts)
     for never in ("169.254.169.254", "100.100.100.200", "0.0.0.0", "224.0.0.1", "fe80::1", "::ffff:169.254.169.254"):
         refused("http://intern.example/", (never,), url_private_hosts=hosts)
