@@ -74,7 +74,7 @@ def config(made: Site, host: str = "127.0.0.1", **given: object) -> KnowledgeCon
 
 async def refusal(made: Site, path: str, kind: type[PartiturError], **given: object) -> str:
     with pytest.raises(kind) as caught:
-        await fetch(f"http://127.0.0.1:{made.port}{path}", config(made, **given))
+        await fetch(f"http://127.0.0.1:{made.port}{path}", config(made, "127.0.0.1", **given))
     assert type(caught.value) is kind
     assert "Expected" in caught.value.message
     assert caught.value.hint
