@@ -16,6 +16,7 @@ from server.models import house_models, open_hub
 from server.progress import seconds
 from server.servers import Servers
 from server.settings import Settings
+from server.state import Database
 from tools.base import ArtifactStore
 from tools.knowledge import IngestReport
 
@@ -228,4 +229,6 @@ def _servers(settings: Settings, closing: AsyncExitStack) -> Servers:
     models = house_models(settings)
     hub = open_hub(models, settings.home)
     closing.push_async_callback(hub.close)
-    return Servers(settings, models, hub, ArtifactStore(settings.home / "artifacts"), closing)
+    state = Database(settings.home, settings.database)
+    closing.push_async_callback(state.close)
+    return Servers(settings, models, hub, ArtifactStore(settings.home / "artifacts"), state, closing)

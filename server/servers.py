@@ -1,12 +1,13 @@
 """The tool servers of this installation, each built at its first use."""
 
 from contextlib import AsyncExitStack
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from agents.kit import HouseServer, OutsideServer
 from server.models import Models
 from server.settings import McpServer, Settings
+from server.state import Database
 from tools import graph, image, knowledge, speech, tables, translation
 from tools.base import ArtifactStore, ToolRef
 from tools.models import Hub, Pool
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from fastmcp import Client, FastMCP
 
+    from server.state.collections import Collections
     from tools.knowledge.library import Library
 
 __all__ = ["Servers"]
@@ -25,9 +27,16 @@ class Servers:
     """What the tool servers are made of; the shelf of documents is shared by all who need it in this process."""
 
     def __init__(
-        self, settings: Settings, models: Models, hub: Hub, artifacts: ArtifactStore, closing: AsyncExitStack
+        self,
+        settings: Settings,
+        models: Models,
+        hub: Hub,
+        artifacts: ArtifactStore,
+        state: Database,
+        closing: AsyncExitStack,
     ) -> None:
         self._settings = settings
+        self._state = state
         self._models = models
         self._hub = hub
         self._artifacts = artifacts
@@ -72,13 +81,20 @@ class Servers:
         pool = self.pool(role)
         return {"url": pool.config.engines[0], "name": pool.name} if pool is not None else {}
 
+    @cached_property
+    def collections(self) -> "Collections":
+        """Who may read and change what, in documents, graph and tables."""
+        from server.state.collections import Collections
+
+        return Collections(self._state)
+
     @property
     def library(self) -> "Library":
         """The documents, opened once."""
         if self._library is None:
             from tools.knowledge.library import Library
 
-            self._library = Library(self.knowledge)
+            self._library = Library(self.knowledge, self.collections)
             self._closing.push_async_exit(self._library)
         return self._library
 

@@ -25,6 +25,8 @@ __all__ = [
     "REVISION",
     "batch_lines",
     "batches",
+    "collections",
+    "erasures",
     "file_parts",
     "files",
     "metadata",
@@ -36,7 +38,7 @@ __all__ = [
     "vector_stores",
 ]
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; a database that stands there is opened without looking at the others."""
 
 metadata = MetaData()
@@ -186,6 +188,33 @@ response_events = Table(
     Column("event", Text, nullable=False),
 )
 """What was told of a response in the background that is `streamed`, so that any worker can tell it again."""
+
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("tenant", String(200), primary_key=True),
+    Column("name", String(63), primary_key=True),
+    Column("owner", String(200)),
+    Column("purpose", Text, nullable=False),
+    Column("language", String(2)),
+    Column("retention_days", Integer),
+    Column("readers", JSON, nullable=False),
+    Column("editors", JSON, nullable=False),
+    _time("created", optional=False),
+)
+"""Who may read and change what is in it, in all stores. The default one has a row only where its rules were changed."""
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    *_owner(),
+    _time("created", optional=False),
+    Column("receipt", JSON, nullable=False),
+    Index("erasures_of", "tenant", "subject", "created", "id"),
+)
+"""What was erased for whom, without what it said."""
 
 
 def mine(table: Table, caller: Caller) -> ColumnElement[bool]:
