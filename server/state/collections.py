@@ -1,7 +1,7 @@
 """Collections: who reads and who changes what is in them, asked anew for every act."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -42,7 +42,7 @@ class Collections:
         """The collections that `caller` may read, by name."""
         return [each for each in await self._all(caller.tenant) if _reads(each, caller)]
 
-    async def managed(self, caller: Caller) -> list[Collection]:
+    async def managed(self, caller: Caller) -> Sequence[Collection]:
         """Those that `caller` may read or whose rules they may change, by name."""
         return [each for each in await self._all(caller.tenant) if _reads(each, caller) or _manages(each, caller)]
 
@@ -136,7 +136,7 @@ class Collections:
             )
         return found
 
-    async def _all(self, tenant: str) -> list[Collection]:
+    async def _all(self, tenant: str) -> Sequence[Collection]:
         """Those of a tenant, by name, the default one among them."""
         if not self._database.there:
             return [_OPEN]

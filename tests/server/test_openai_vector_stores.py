@@ -182,7 +182,7 @@ async def test_stores_are_listed_changed_and_deleted_with_their_documents(site: 
     for asked in (anna.vector_stores.retrieve(first.id), anna.vector_stores.search(first.id, query="Freibad")):
         with pytest.raises(openai.NotFoundError):
             await asked
-    assert (await site.house.servers.library.documents(Caller(subject="x"), collection=first.id)).total == 0
+    assert (await site.house.servers.library.documents(Caller(subject="x"), shelf=first.id)).total == 0
     assert (await anna.files.retrieve(file)).filename == "bad.md"
 
 
