@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tools.language import Language, sentences
 
-__all__ = ["Chunk", "cut"]
+__all__ = ["Chunk", "Section", "by_page", "cut", "sections", "trimmed"]
 
 _WHOLE = 1500  # code points that still are one chunk
 _FILL = 1100  # a longer section is cut into chunks of about this size
@@ -39,6 +39,16 @@ class _Block:
     table: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What stands below one heading, up to the next."""
+
+    start: int
+    end: int
+    headings: tuple[str, ...]
+    heading_start: int | None
+
+
 def cut(text: str, *, language: Language, pages: Sequence[int] = (), title: str = "") -> list[Chunk]:
     """Cuts `text`; `pages` are the offsets at which pages begin, ascending.
 
@@ -47,11 +57,8 @@ def cut(text: str, *, language: Language, pages: Sequence[int] = (), title: str 
     """
     found: list[Chunk] = []
     for headings, heading_start, blocks in _sections(text, title):
-        for start, end, context in _by_page(text, _pack(text, blocks, language), pages, language):
-            while start < end and text[start].isspace():
-                start += 1
-            while end > start and text[end - 1].isspace():
-                end -= 1
+        for begin, until, context in by_page(text, _pack(text, blocks, language), pages, language):
+            start, end = trimmed(text, begin, until)
             if start < end:
                 page = bisect_right(pages, start) if pages else None
                 found.append(Chunk(start, end, headings, heading_start, page, context))
@@ -61,7 +68,22 @@ def cut(text: str, *, language: Language, pages: Sequence[int] = (), title: str 
     return found
 
 
-def _by_page(
+def sections(text: str, title: str) -> Iterator[Section]:
+    """The sections of `text` that hold more than headings."""
+    for headings, heading_start, blocks in _sections(text, title):
+        yield Section(blocks[0].start, blocks[-1].end, headings, heading_start)
+
+
+def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """The same stretch without white space around it."""
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+def by_page(
     text: str, packed: Iterator[tuple[int, int, str]], pages: Sequence[int], language: Language
 ) -> Iterator[tuple[int, int, str]]:
     """Cuts where the first sentence of a new page begins, so that a chunk's page holds for each quote in it."""

@@ -1,8 +1,10 @@
 """Turns the bytes of a file into documents that are ready to be indexed; runs in the reading process only."""
 
-from collections.abc import Iterator
+import mimetypes
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from tools.knowledge.chunking import STRUCTURE, Chunking
 from tools.knowledge.chunks import Chunk, cut
 from tools.knowledge.formats import CONTROLS, Extract, Limits, Skip, Unreadable, kind_of
 from tools.knowledge.prepared import Prepared, PreparedChunk
@@ -12,18 +14,36 @@ from tools.language import Language, detect
 __all__ = ["prepare"]
 
 
-def prepare(name: str, data: bytes, limits: Limits) -> Iterator[Prepared | Skip]:
+def prepare(
+    name: str,
+    data: bytes,
+    limits: Limits,
+    *,
+    chunking: Chunking = STRUCTURE,
+    extracts: Iterable[Extract | Skip] | None = None,
+) -> Iterator[Prepared | Skip]:
     """The documents in `data`, the content of a file called `name`.
+
+    Args:
+        name: its ending says what it is.
+        data: of the whole file.
+        limits: what it may cost.
+        chunking: how the documents are cut.
+        extracts: what a reader of others finds in the file, in place of ours.
 
     Raises:
         Unreadable: the file is empty, too large as text, damaged, or of no known kind.
     """
     if not data.strip(b"\0 \t\r\n\xef\xbb\xbf"):
         raise Unreadable("The file is empty. Expected text in it.")
-    kind, media_type = kind_of(name)
+    if extracts is None:
+        kind, media_type = kind_of(name)
+        extracts = _extracts(kind, data, limits)
+    else:
+        media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     total = 0
     taken: set[str] = set()
-    for found in _extracts(kind, data, limits):
+    for found in extracts:
         if isinstance(found, Skip):
             yield found
             continue
@@ -38,7 +58,8 @@ def prepare(name: str, data: bytes, limits: Limits) -> Iterator[Prepared | Skip]
             number += 1
             record = f"{found.record}-{number}"
         taken.add(record)
-        yield _prepared(name, replace(found, record=record, text=found.text.translate(CONTROLS)), media_type)
+        found = replace(found, record=record, text=found.text.translate(CONTROLS))
+        yield _prepared(name, found, media_type, chunking)
 
 
 def _extracts(kind: str, data: bytes, limits: Limits) -> Iterator[Extract | Skip]:
@@ -74,14 +95,16 @@ def _extracts(kind: str, data: bytes, limits: Limits) -> Iterator[Extract | Skip
             yield from read_list(data)
 
 
-def _prepared(name: str, found: Extract, media_type: str) -> Prepared:
+def _prepared(name: str, found: Extract, media_type: str, chunking: Chunking) -> Prepared:
     declared = found.language[:2].lower()
     language: Language = "de" if declared == "de" else "en" if declared == "en" else detect(found.text)
     title = found.title or _first_heading(found.text) or found.record or _spoken(name)
-    chunks = [
-        _chunk(found.text, chunk, title, language)
-        for chunk in cut(found.text, language=language, pages=found.pages, title=title)
-    ]
+    if chunking.kind == "structure":
+        chunks = cut(found.text, language=language, pages=found.pages, title=title)
+    else:
+        from tools.knowledge.pipeline import cut_by
+
+        chunks = cut_by(chunking, found.text, language=language, pages=found.pages, title=title)
     return Prepared(
         record=found.record,
         title=title[:500],
@@ -91,7 +114,7 @@ def _prepared(name: str, found: Extract, media_type: str) -> Prepared:
         pages=len(found.pages) or None,
         text=found.text,
         fraction=found.fraction,
-        chunks=chunks,
+        chunks=[_chunk(found.text, chunk, title, language) for chunk in chunks],
         date=found.date,
         metadata=found.metadata,
     )
