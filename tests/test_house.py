@@ -29,6 +29,7 @@ TOP_HANDLERS = {
     "server/work.py": "the top of work in the background",
     "server/worker.py": "the top of a worker, which hands its failure to its parent",
     "tools/child.py": "the top of a child process, which hands its failure to its parent",
+    "tools/knowledge/alone.py": "the top of a member of a container, which fails alone",
     "tools/knowledge/worker.py": "the top of a child process, which hands its failure to its parent",
 }
 """Where anything may be caught, and why."""

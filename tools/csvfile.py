@@ -28,7 +28,15 @@ class Dialect:
             InvalidInput: there is no header line.
         """
         with path.open(encoding="utf-8", newline="") as file:
-            start = file.read(_PIECE)
+            return cls.within(file.read(_PIECE))
+
+    @classmethod
+    def within(cls, start: str) -> "Dialect":
+        """Read from a text that begins with the header line.
+
+        Raises:
+            InvalidInput: there is no header line.
+        """
         line = start.partition("\n")[0]
         if not line.strip():
             raise InvalidInput("It has no header line. Expected the columns' names in the first line.")

@@ -176,11 +176,11 @@ def test_bad_files_say_what_is_wrong() -> None:
             "blank.md": "No text was found in the file. A scanned document needs text recognition first.",
             "binary.txt": "The content is binary, not text. Expected text in UTF-8, UTF-16 or Windows-1252.",
             "garbage.pdf": "The content is no PDF. Expected a file that begins with '%PDF-'.",
-            "fake.docx": "The content is no Word document. Expected a docx file as Word writes it.",
-            "bomb.docx": "It unpacks to 250,000,000 bytes in 1 parts, more than a document needs.",
+            "fake.docx": "The content is not what its name says: File is not a zip file. Expected a file of Word as office programs write it.",
+            "bomb.docx": "What is packed in it unpacks to more than a file may.",
             "object.json": "The content is a JSON dict. Expected a list of objects with 'text' or 'content'.",
             "deep.json": "The content is no JSON: max",
-            "program.exe": "Files of type '.exe' are not read. Expected one of docx, htm, html, json, jsonl, markdown, md, ndjson, pdf, text, txt, xhtml.",
+            "program.exe": "Files of type '.exe' are not read. Expected one of csv, docx, eml, htm, html, json, jsonl, markdown, md, ndjson, ods, pdf, pptx, text, tsv, txt, xhtml, xls, xlsm, xlsx, zip.",
             "long.txt": "The text has more than 50 code points. Split the file.",
         }
     )

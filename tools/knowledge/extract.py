@@ -9,6 +9,7 @@ from tools.knowledge.chunks import Chunk, cut
 from tools.knowledge.formats import CONTROLS, Extract, Limits, Skip, Unreadable, kind_of
 from tools.knowledge.prepared import Prepared, PreparedChunk
 from tools.knowledge.ranking import chunk_terms
+from tools.knowledge.reading import read
 from tools.language import Language, detect
 
 __all__ = ["prepare"]
@@ -37,12 +38,12 @@ def prepare(
     if not data.strip(b"\0 \t\r\n\xef\xbb\xbf"):
         raise Unreadable("The file is empty. Expected text in it.")
     if extracts is None:
-        kind, media_type = kind_of(name)
-        extracts = _extracts(kind, data, limits)
+        media_type = kind_of(name)[1]
+        extracts = read(name, data, limits)
     else:
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     total = 0
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     for found in extracts:
         if isinstance(found, Skip):
             yield found
@@ -53,52 +54,19 @@ def prepare(
             raise Unreadable(f"The text has more than {most} code points. Split the file.")
         if not found.text.strip():
             raise Unreadable("No text was found in the file. A scanned document needs text recognition first.")
-        record, number = found.record, 1
-        while found.record and record in taken:
-            number += 1
-            record = f"{found.record}-{number}"
-        taken.add(record)
+        record = found.record
+        while record and record in taken:
+            taken[found.record] += 1
+            record = f"{found.record}-{taken[found.record]}"
+        taken[record] = 1
         found = replace(found, record=record, text=found.text.translate(CONTROLS))
         yield _prepared(name, found, media_type, chunking)
-
-
-def _extracts(kind: str, data: bytes, limits: Limits) -> Iterator[Extract | Skip]:
-    # The parsers are imported when the first file needs them: a reader starts in the time of the standard library.
-    match kind:
-        case "text":
-            from tools.knowledge.plain import read_text
-
-            yield read_text(data)
-        case "markdown":
-            from tools.knowledge.plain import read_markdown
-
-            yield read_markdown(data)
-        case "html":
-            from tools.knowledge.web import read_html
-
-            yield read_html(data)
-        case "pdf":
-            from tools.knowledge.paper import read_pdf
-
-            yield read_pdf(data, limits)
-        case "docx":
-            from tools.knowledge.word import read_docx
-
-            yield read_docx(data, limits)
-        case "lines":
-            from tools.knowledge.records import read_lines
-
-            yield from read_lines(data)
-        case _:
-            from tools.knowledge.records import read_list
-
-            yield from read_list(data)
 
 
 def _prepared(name: str, found: Extract, media_type: str, chunking: Chunking) -> Prepared:
     declared = found.language[:2].lower()
     language: Language = "de" if declared == "de" else "en" if declared == "en" else detect(found.text)
-    title = found.title or _first_heading(found.text) or found.record or _spoken(name)
+    title = found.title or _first_heading(found.text) or _named(found) or _spoken(name)
     if chunking.kind == "structure":
         chunks = cut(found.text, language=language, pages=found.pages, title=title)
     else:
@@ -150,7 +118,13 @@ def _first_heading(text: str) -> str:
     return ""
 
 
+def _named(found: Extract) -> str:
+    """A record by its id, a file in a container by its name."""
+    return _spoken(found.record) if found.media_type else found.record
+
+
 def _spoken(name: str) -> str:
     """A file's name as a title: without folder and ending."""
-    stem = name.rpartition("/")[2].rpartition(".")[0] or name
+    base = name.rpartition("/")[2]
+    stem = base.rpartition(".")[0] or base
     return stem.replace("_", " ").strip()

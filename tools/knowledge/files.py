@@ -13,7 +13,7 @@ from tools.knowledge.formats import Unreadable, kind_of
 
 __all__ = ["Found", "Inline", "content", "gone", "version", "walk"]
 
-_READING = b"1\0"
+_READING = b"2\0"
 """Raise it when reading, cutting or analysis changes: then all files are read anew."""
 
 

@@ -2,9 +2,8 @@
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date as date_type
 from typing import Literal
 
 __all__ = [
@@ -15,12 +14,12 @@ __all__ = [
     "Skip",
     "Unreadable",
     "decode",
+    "ending_of",
     "kind_of",
-    "metadata_of",
     "suffix_of",
 ]
 
-Kind = Literal["text", "markdown", "html", "pdf", "docx", "lines", "list"]
+Kind = Literal["text", "markdown", "csv", "html", "pdf", "docx", "sheets", "slides", "mail", "zip", "lines", "list"]
 
 _KINDS: dict[str, tuple[Kind, str]] = {
     ".txt": ("text", "text/plain"),
@@ -32,6 +31,15 @@ _KINDS: dict[str, tuple[Kind, str]] = {
     ".xhtml": ("html", "text/html"),
     ".pdf": ("pdf", "application/pdf"),
     ".docx": ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    ".csv": ("csv", "text/csv"),
+    ".tsv": ("csv", "text/tab-separated-values"),
+    ".xlsx": ("sheets", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    ".xlsm": ("sheets", "application/vnd.ms-excel.sheet.macroenabled.12"),
+    ".xls": ("sheets", "application/vnd.ms-excel"),
+    ".ods": ("sheets", "application/vnd.oasis.opendocument.spreadsheet"),
+    ".pptx": ("slides", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+    ".eml": ("mail", "message/rfc822"),
+    ".zip": ("zip", "application/zip"),
     ".jsonl": ("lines", "application/jsonl"),
     ".ndjson": ("lines", "application/jsonl"),
     ".json": ("list", "application/json"),
@@ -40,7 +48,6 @@ SUPPORTED = ", ".join(sorted(suffix[1:] for suffix in _KINDS))
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?([A-Za-z0-9_-]{2,30})""", re.IGNORECASE)
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _PROBE = 4096
-_KEYS, _KEY_CHARS, _VALUE_CHARS = 50, 64, 500
 CONTROLS = dict.fromkeys((*range(9), *range(11, 32), 127), " ")
 """For `str.translate`: control characters other than tab and line end become blanks."""
 
@@ -79,7 +86,7 @@ class Extract:
     date: str = ""
     """When the document itself says it was written or changed: ISO 8601, a date or a date with a time."""
     metadata: dict[str, str] = field(default_factory=dict[str, str])
-    """What else it says of itself, as `metadata_of` bounds it."""
+    """What else it says of itself, as `facts.metadata_of` bounds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +115,9 @@ def kind_of(name: str) -> tuple[Kind, str]:
     return _KINDS[suffix]
 
 
-def metadata_of(fields: Iterable[tuple[str, object]]) -> dict[str, str]:
-    """Facts of a document with a value that is text, a number or a date: at most 50 keys of 64 characters, values of 500."""
-    kept: dict[str, str] = {}
-    for key, value in fields:
-        name = " ".join(str(key).split())[:_KEY_CHARS]
-        text = str(value).translate(CONTROLS) if isinstance(value, str | int | float | date_type) else ""
-        if name and text.strip() and len(kept) < _KEYS:
-            kept.setdefault(name, " ".join(text.split())[:_VALUE_CHARS])
-    return kept
+def ending_of(media_type: str) -> str:
+    """The ending for a media type; empty where files of it are not read."""
+    return next((suffix for suffix, (_, media) in _KINDS.items() if media == media_type), "")
 
 
 def decode(data: bytes) -> str:

@@ -1,17 +1,25 @@
-"""Reads plain text and Markdown."""
+"""Reads plain text, Markdown and CSV."""
 
+import csv
+import io
 import re
 from collections.abc import Iterator
 from typing import cast
 
-from tools.knowledge.formats import Extract, decode
+from tools.base import InvalidInput
+from tools.csvfile import Dialect
+from tools.knowledge.facts import date_of, metadata_of
+from tools.knowledge.formats import Extract, Limits, Unreadable, decode
+from tools.knowledge.rows import table_lines
 
-__all__ = ["read_markdown", "read_text"]
+__all__ = ["read_csv", "read_markdown", "read_text"]
 
 _FRONT = re.compile(r"\A---[ \t]*\n(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,500}>")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_OWN = frozenset(("title", "language", "lang", "date", "access"))  # front matter that is no metadata
+_LINE = 1_000_000  # code points of a CSV line
 
 
 def read_text(data: bytes) -> Extract:
@@ -22,15 +30,45 @@ def read_text(data: bytes) -> Extract:
 def read_markdown(data: bytes) -> Extract:
     """Markdown without front matter and inline marks, so that a quote of it reads as prose."""
     text = decode(data)
-    title, language = "", ""
+    fields: dict[str, object] = {}
     if front := _FRONT.match(text):
         fields = _front_matter(front[1])
-        title, language = fields.get("title", ""), fields.get("language") or fields.get("lang", "")
         text = text[front.end() :]
-    return Extract("\n".join(_rendered(_COMMENT.sub("", text))).strip("\n"), title=title, language=language)
+    title, language = fields.get("title"), fields.get("language") or fields.get("lang")
+    return Extract(
+        "\n".join(_rendered(_COMMENT.sub("", text))).strip("\n"),
+        title=title.strip() if isinstance(title, str) else "",
+        language=language if isinstance(language, str) else "",
+        date=date_of(fields.get("date")),
+        metadata=metadata_of((key, value) for key, value in fields.items() if key not in _OWN),
+    )
 
 
-def _front_matter(text: str) -> dict[str, str]:
+def read_csv(data: bytes, limits: Limits) -> Extract:
+    """One table; its first line is the header, which tells the delimiter.
+
+    Raises:
+        Unreadable: there is no header, a value never ends, or the text is too long.
+    """
+    text = decode(data)
+    if (longest := max(map(len, text.split("\n")))) > _LINE:
+        raise Unreadable(f"A line has {longest:,} code points. Expected at most {_LINE:,}.")
+    try:
+        dialect = Dialect.within(text[: 2 * _LINE])
+        rows = [
+            [cell.strip() for cell in row]
+            for row in csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter)
+        ]
+    except InvalidInput as error:
+        raise Unreadable(error.message) from error
+    except csv.Error as error:
+        raise Unreadable(f"It cannot be read as CSV: {error}. Expected values with a delimiter.") from error
+    if sum(len(cell) for row in rows for cell in row) > limits.text_chars:
+        raise Unreadable(f"The text has more than {limits.text_chars:,} code points. Split the file.")
+    return Extract("\n".join(table_lines(rows)))
+
+
+def _front_matter(text: str) -> dict[str, object]:
     import yaml
 
     try:
@@ -38,7 +76,7 @@ def _front_matter(text: str) -> dict[str, str]:
     except (yaml.YAMLError, ValueError, RecursionError):
         return {}
     fields = cast(dict[object, object], loaded) if isinstance(loaded, dict) else {}
-    return {str(key).lower(): value.strip() for key, value in fields.items() if isinstance(value, str)}
+    return {str(key).lower(): value for key, value in fields.items()}
 
 
 def _rendered(text: str) -> Iterator[str]:

@@ -1,12 +1,13 @@
 """Reads Word files (docx): headings, paragraphs, lists and tables in their order."""
 
-import io
 import re
-import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tools.knowledge.facts import date_of, metadata_of, properties
 from tools.knowledge.formats import Extract, Limits, Unreadable
+from tools.knowledge.packed import office_parts, repacked
+from tools.knowledge.rows import row_line
 
 if TYPE_CHECKING:
     from docx.table import Table
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["read_docx"]
 
 _HEADING = re.compile(r"Heading ([1-6])$")
-_INFLATED = 20  # bytes of XML that a code point of text may cost
-_RATIO = 200  # times that packed content may grow
 
 
 def read_docx(data: bytes, limits: Limits) -> Extract:
@@ -27,20 +26,20 @@ def read_docx(data: bytes, limits: Limits) -> Extract:
     """
     import docx
 
-    _check(data, limits)
-    document = docx.Document(io.BytesIO(data))
+    parts = office_parts(data, limits, "Word", "word/document.xml", lambda name: name.endswith((".xml", ".rels")))
+    document = docx.Document(repacked(parts))
     lines: list[str] = []
     total = 0
     styled = ""
     listed = False
     for item in document.iter_inner_content():
-        rows = list(_rows(item)) if hasattr(item, "rows") else []
-        if rows:
+        if hasattr(item, "rows"):
+            rows = [row_line(cells) for cells in _rows(item) if any(cells)]
             if lines and lines[-1]:
                 lines.append("")
-            lines.extend((*rows, ""))
+            lines.extend((*rows, "") if rows else ())
             listed = False
-            total += sum(len(row) for row in rows)
+            total += sum(map(len, rows))
             continue
         name, line = _paragraph(item, 1 if styled else 0)
         if not line:
@@ -57,22 +56,14 @@ def read_docx(data: bytes, limits: Limits) -> Extract:
         total += len(line)
         if total > limits.text_chars:
             raise Unreadable(f"The text has more than {limits.text_chars:,} code points. Split the file.")
-    core = document.core_properties
-    title = (core.title or "").strip() or styled
-    return Extract("\n".join(lines).strip("\n"), title=title, language=(core.language or "").strip())
-
-
-def _check(data: bytes, limits: Limits) -> None:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            parts = archive.infolist()
-            archive.getinfo("word/document.xml")
-    except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError) as error:
-        raise Unreadable("The content is no Word document. Expected a docx file as Word writes it.") from error
-    xml = sum(part.file_size for part in parts if part.filename.endswith((".xml", ".rels")))
-    whole = sum(part.file_size for part in parts)
-    if xml > limits.text_chars * _INFLATED or len(parts) > 10_000 or whole > _RATIO * max(len(data), 1_000_000):
-        raise Unreadable(f"It unpacks to {whole:,} bytes in {len(parts):,} parts, more than a document needs.")
+    core = properties(parts.get("docProps/core.xml", b""))
+    return Extract(
+        "\n".join(lines).strip("\n"),
+        title=core.get("title", "") or styled,
+        language=core.get("language", ""),
+        date=date_of(core.get("modified") or core.get("created")),
+        metadata=metadata_of([("author", core.get("creator"))]),
+    )
 
 
 def _paragraph(item: "Paragraph | Table", below: int) -> tuple[str, str]:
@@ -93,16 +84,18 @@ def _paragraph(item: "Paragraph | Table", below: int) -> tuple[str, str]:
     return name, text
 
 
-def _rows(item: "Paragraph | Table") -> Iterator[str]:
-    from docx.table import Table
+def _rows(item: "Paragraph | Table") -> Iterator[list[str]]:
+    """Cells of each row; one that spans columns is given once, one that spans rows in each of them."""
+    from docx.table import Table, _Cell  # pyright: ignore[reportPrivateUsage] - the public way is quadratic
 
     assert isinstance(item, Table)
-    for row in item.rows:
+    above: dict[int, str] = {}
+    for row in item._tbl.tr_lst:  # pyright: ignore[reportPrivateUsage] - as above
         cells: list[str] = []
-        last: object = None
-        for cell in row.cells:
-            if cell._tc is not last:  # pyright: ignore[reportPrivateUsage] - a merged cell is given once for each column
-                cells.append(" ".join(cell.text.split()).replace("|", "/"))
-            last = cell._tc  # pyright: ignore[reportPrivateUsage] - as above
-        if any(cells):
-            yield "| " + " | ".join(cells) + " |"
+        column = row.grid_before
+        for cell in row.tc_lst:
+            merged = cell.vMerge == "continue" and column in above
+            above[column] = text = above[column] if merged else " ".join(_Cell(cell, item).text.split())
+            cells.append(text)
+            column += max(1, cell.grid_span)
+        yield cells
