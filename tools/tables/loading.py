@@ -1,60 +1,123 @@
-"""Loads CSV and Parquet files as tables of a new generation; a file that fails, fails alone with its reason."""
+"""Loads files, workbooks and databases as tables of a new generation; a table that fails, fails alone with its reason."""
 
-import json
 import re
+import secrets
 import shutil
-import unicodedata
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-from pydantic import JsonValue
 
-from tools.base.errors import InvalidInput, NotFound, TooLarge
+from tools.base.access import DEFAULT
+from tools.base.errors import InvalidInput, NotFound, PartiturError, Unavailable
 from tools.child import plain
-from tools.csvfile import Dialect, utf8_copy
 from tools.generations import Generations
-from tools.tables import ColumnInfo, FileReport, LoadReport, TableInfo, TableSchema, TablesConfig
-from tools.tables.columns import typed
+from tools.tables import FileReport, Forgotten, LoadReport, TablesConfig
+from tools.tables.attached import Database
+from tools.tables.binding import bound, kept
+from tools.tables.facts import facts_of, facts_sql
+from tools.tables.keys import linked
+from tools.tables.names import quoted, sanitised, text, unique
+from tools.tables.policy import Policy, TablePolicy, policy_beside
+from tools.tables.origins import File, Origin, Raw, create
 from tools.tables.store import generations
+from tools.tables.stored import Stored, StoredColumn, StoredTable
+from tools.tables.workbook import Workbook
 
-__all__ = ["OnProgress", "load"]
+__all__ = ["OnProgress", "forget", "load", "load_attached"]
 
 OnProgress = Callable[[float, float, str], None]
 """Called with what is done, the total (both in bytes of the files) and a short message."""
 
 _LONG = 2**20
 """Bytes from which the steps within a file are told, too."""
-_SUFFIXES = (".csv", ".tsv", ".parquet")
+_SUFFIXES = (".csv", ".tsv", ".parquet", ".xlsx")
 
 
 def load(
     source: Path | Iterable[Path],
     *,
     config: TablesConfig,
+    tenant: str = "default",
+    collection: str = DEFAULT,
+    policy: Path | None = None,
     on_progress: OnProgress | None = None,
     replace: bool = False,
 ) -> LoadReport:
-    """Loads a folder's or the given CSV, TSV and Parquet files; each becomes the table of its (sanitised) name.
+    """Loads a folder's or the given CSV, TSV, Parquet and XLSX files; each becomes the table of its (sanitised) name,
+    each sheet of a workbook one of both names.
 
-    Tables of earlier loads are kept unless a file of the same name replaces them, or `replace` is set. A file that
-    fails leaves its earlier table as it is.
+    Tables of earlier loads are kept unless one of the same name and collection replaces them, or `replace` is set for
+    those of this collection. A file that fails leaves its earlier table as it is. What `policy`, or the policies in the
+    folder, do not speak of keeps the policy it had.
 
     Raises:
         NotFound: the folder is not there or holds no such file.
+        InvalidInput: a policy cannot be read, or speaks of a table that is not there.
         Unavailable: another process is loading.
     """
     files = _files(source)
+    said = policy_beside(source) if isinstance(source, Path) and source.is_dir() else Policy()
+    if policy is not None:
+        said = Policy.read(policy).beside(said)
+    origins = [Workbook(path) if path.suffix.lower() == ".xlsx" else File(path) for path in files]
+    place = _Place(config, tenant, collection)
+    return place.load(origins, said, on_progress or _silent, replace=replace)
+
+
+def load_attached(
+    name: str,
+    *,
+    config: TablesConfig,
+    tenant: str = "default",
+    collection: str = DEFAULT,
+    policy: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> LoadReport:
+    """Loads the tables of the database that the settings attach as `name`; as they are there now, until the next load.
+
+    Raises:
+        NotFound: the settings name no such database.
+        InvalidInput: the policy cannot be read, or speaks of a table that is not there.
+        Unavailable: another process is loading.
+    """
+    if name not in config.attached:
+        known = ", ".join(map(repr, sorted(config.attached))) or "none"
+        raise NotFound(
+            f"The database {name!r} is not attached. The settings have {known}.",
+            hint=f"Name it under [tables.attached.{name}] in partitur.toml.",
+        )
+    said = Policy.read(policy) if policy is not None else Policy()
+    place = _Place(config, tenant, collection)
+    return place.load([Database(name, config.attached[name])], said, on_progress or _silent, replace=False)
+
+
+def forget(config: TablesConfig, *, tenant: str, collection: str, tables: Iterable[str] | None = None) -> Forgotten:
+    """Takes the tables of a collection out of the store, all or those named; names that are not there count for nothing.
+
+    What is left is written anew, so that no byte of them stays in the new generation. Older ones are removed once no
+    reader holds them; `held` counts those.
+
+    Raises:
+        Unavailable: another process is loading.
+    """
     store = generations(config)
-    try:
-        with store.build() as folder:
-            report = _Load(folder, config).run(files, on_progress or _silent, earlier=None if replace else store)
-            if not any(file.table for file in report.files):
-                raise _Nothing(report)
-    except _Nothing as nothing:
-        return nothing.report
-    return report.model_copy(update={"generation": store.current()})
+    if store.current() is None:
+        return Forgotten(tables=[], rows=0, held=0)
+    wanted = None if tables is None else set(tables)
+    gone: list[StoredTable] = []
+    with suppress(_Nothing), store.build() as folder:
+        old = _Old.of(store)
+        mine = old.stored.of_collection(tenant, collection)
+        gone = [table for name, table in mine.items() if wanted is None or name in wanted]
+        if not gone:
+            raise _Nothing
+        with _Writing(folder, config, old) as writing:
+            writing.finish([table for table in old.stored.tables if table not in gone], fresh=())
+    return Forgotten(tables=[table.name for table in gone], rows=sum(table.rows for table in gone), held=store.sweep())
 
 
 def _silent(done: float, total: float, message: str) -> None:
@@ -62,150 +125,220 @@ def _silent(done: float, total: float, message: str) -> None:
 
 
 class _Nothing(Exception):
-    """No file could be loaded: the generation is given up, the report is not."""
+    """Nothing could be loaded, or nothing is to be removed: the generation is given up."""
 
-    def __init__(self, report: LoadReport) -> None:
-        super().__init__()
-        self.report = report
+
+@dataclass(frozen=True)
+class _Old:
+    """The generation before. The writer's lock is ours, so nobody removes its folder while we read it."""
+
+    folder: Path | None
+    stored: Stored
+
+    @classmethod
+    def of(cls, store: Generations) -> "_Old":
+        number = store.current()
+        folder = store.root / f"{number:06d}" if number is not None else None
+        if folder is not None:
+            # One of an older version has no list we could carry over; its files have to be loaded again.
+            with suppress(NotFound):
+                return cls(folder, Stored.of(folder))
+        return cls(None, Stored())
+
+
+class _Writing:
+    """The database of the next generation, while it is written."""
+
+    def __init__(self, folder: Path, config: TablesConfig, old: _Old) -> None:
+        self.folder = folder
+        self.work = folder / "work"
+        self.work.mkdir()
+        limits = {"memory_limit": f"{config.memory_mb}MB", "temp_directory": str(folder / "spill")}
+        self.connection = duckdb.connect(
+            folder / "tables.duckdb", config={"python_enable_replacements": "false", "threads": "2", **limits}
+        )
+        if old.folder is not None:
+            self.connection.execute(f"ATTACH {text(str(old.folder / 'tables.duckdb'))} AS old (READ_ONLY)")
+        # From here on the contents have a say: nothing outside this folder can be reached any more.
+        self.connection.execute(f"SET allowed_directories = [{text(str(folder))}]")
+        self.connection.execute("SET enable_external_access = false")
+        self.connection.execute("SET lock_configuration = true")
+        self._here: set[str] = set()
+
+    def __enter__(self) -> "_Writing":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def made(self, id: str) -> None:
+        """Says that the table `id` is written already."""
+        self._here.add(id)
+
+    def finish(self, tables: Sequence[StoredTable], *, fresh: Iterable[str]) -> None:
+        """Carries over those of `tables` that are not written yet, and puts their list beside them."""
+        for table in tables:
+            if table.id not in self._here:
+                # Written anew rather than copied as a file: what was replaced leaves no bytes behind.
+                self.connection.execute(f"CREATE TABLE {quoted(table.id)} AS FROM old.main.{quoted(table.id)}")
+        Stored(tables=tuple(linked(self.connection, tables, fresh=fresh))).write(self.folder)
+        self.connection.close()
+        shutil.rmtree(self.work)
+        shutil.rmtree(self.folder / "spill", ignore_errors=True)
 
 
 @dataclass
-class _Load:
-    folder: Path
+class _Place:
+    """Where a load puts its tables."""
+
     config: TablesConfig
+    tenant: str
+    collection: str
+    loaded: dict[str, StoredTable] = field(default_factory=dict[str, StoredTable])
 
-    def run(self, files: list[Path], tell: OnProgress, *, earlier: Generations | None) -> LoadReport:
-        database = self.folder / "tables.duckdb"
-        work = self.folder / "work"
-        work.mkdir()
-        limits = {"memory_limit": f"{self.config.memory_mb}MB", "temp_directory": str(self.folder / "spill")}
-        connection = duckdb.connect(database, config={"python_enable_replacements": "false", "threads": "2", **limits})
+    def load(self, origins: Sequence[Origin], policy: Policy, tell: OnProgress, *, replace: bool) -> LoadReport:
+        store = generations(self.config)
+        reports: list[FileReport] = []
+        carried: list[str] = []
         try:
-            old = self._attach(connection, earlier)
-            # From here on the files' contents have a say: nothing outside this folder can be reached any more.
-            connection.execute(f"SET allowed_directories = [{_text(str(self.folder))}]")
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
-            tables: dict[str, TableInfo] = {}
-            reports: list[FileReport] = []
-            total = float(sum(path.stat().st_size for path in files if path.is_file())) or 1.0
-            done = 0.0
-            for path in files:
-                size = path.stat().st_size if path.is_file() else 0
-                tell(done, total, f"Loading {path.name}")
+            with store.build() as folder:
+                old = _Old.of(store)
+                mine = old.stored.of_collection(self.tenant, self.collection)
+                with _Writing(folder, self.config, old) as writing:
+                    reports = self._all(writing, origins, policy, mine, tell)
+                    if not self.loaded:
+                        raise _Nothing
+                    self._all_spoken_of(policy, reports)
+                    stay = [
+                        table
+                        for table in old.stored.tables
+                        if mine.get(table.name) is not table or not (replace or table.name in self.loaded)
+                    ]
+                    carried = [table.name for table in stay if mine.get(table.name) is table]
+                    fresh = {table.id for table in self.loaded.values()}
+                    writing.finish([*stay, *self.loaded.values()], fresh=fresh)
+        except _Nothing:
+            return LoadReport(generation=None, files=reports)
+        return LoadReport(generation=store.current(), files=reports, kept=carried)
 
-                def step(part: float, what: str, start: float = done, size: int = size, name: str = path.name) -> None:
-                    if size > _LONG:
-                        tell(start + part * size, total, f"Loading {name}: {what}")
-
-                reports.append(self._file(connection, path, work, tables, step))
-                done += size
-            kept = self._keep(connection, old, tables)
-            tell(total, total, f"{len(tables)} tables, {sum(table.rows for table in tables.values())} rows")
-            if old:
-                connection.execute("DETACH old")
-        finally:
-            connection.close()
-        shutil.rmtree(work)
-        shutil.rmtree(self.folder / "spill", ignore_errors=True)
-        schema = TableSchema(tables=[tables[name] for name in sorted(tables)])
-        (self.folder / "schema.json").write_text(schema.model_dump_json(indent=1), encoding="utf-8")
-        return LoadReport(generation=None, files=reports, kept=kept)
-
-    def _attach(self, connection: duckdb.DuckDBPyConnection, earlier: Generations | None) -> TableSchema | None:
-        number = earlier.current() if earlier else None
-        if earlier is None or number is None:
-            return None
-        # The writer's lock is ours, so nobody removes this folder while we read it.
-        folder = earlier.root / f"{number:06d}"
-        connection.execute(f"ATTACH {_text(str(folder / 'tables.duckdb'))} AS old (READ_ONLY)")
-        return TableSchema.model_validate_json((folder / "schema.json").read_bytes())
-
-    def _keep(
-        self, connection: duckdb.DuckDBPyConnection, old: TableSchema | None, tables: dict[str, TableInfo]
-    ) -> list[str]:
-        kept = [table for table in (old.tables if old else []) if table.name not in tables]
-        for table in kept:
-            # Written anew rather than copied as a file: what was replaced leaves no bytes behind.
-            connection.execute(f"CREATE TABLE {_quoted(table.name)} AS FROM old.main.{_quoted(table.name)}")
-            tables[table.name] = table
-        return [table.name for table in kept]
-
-    def _file(
+    def _all(
         self,
-        connection: duckdb.DuckDBPyConnection,
-        path: Path,
-        work: Path,
-        tables: dict[str, TableInfo],
+        writing: _Writing,
+        origins: Sequence[Origin],
+        policy: Policy,
+        mine: dict[str, StoredTable],
+        tell: OnProgress,
+    ) -> list[FileReport]:
+        reports: list[FileReport] = []
+        total = float(sum(origin.size for origin in origins)) or 1.0
+        done = 0.0
+        for origin in origins:
+            size, name = origin.size, origin.name
+            tell(done, total, f"Loading {name}")
+
+            def step(part: float, what: str, start: float = done, size: int = size, name: str = name) -> None:
+                if size > _LONG:
+                    tell(start + part * size, total, f"Loading {name}: {what}")
+
+            try:
+                for raw in origin.tables(writing.work, self.config, step):
+                    reports.append(self._one(writing, raw, policy, mine, step))
+            except (PartiturError, OSError) as error:
+                reports.append(FileReport(file=name, failure=_reason(error, writing.work)))
+            finally:
+                for left in writing.work.iterdir():
+                    left.unlink()
+            done += size
+        tell(total, total, f"{len(self.loaded)} tables, {sum(table.rows for table in self.loaded.values())} rows")
+        return reports
+
+    def _one(
+        self,
+        writing: _Writing,
+        raw: Raw,
+        policy: Policy,
+        mine: dict[str, StoredTable],
         step: Callable[[float, str], None],
     ) -> FileReport:
-        name = _unique(_sanitised(path.stem, "table"), tables)
+        connection, id = writing.connection, f"t{secrets.token_hex(8)}"
+        name = unique(sanitised(raw.words, "table"), self.loaded)
         try:
-            headers = self._read(connection, path, work, name, step)
-            info = _describe(connection, name, path.name, headers)
-        except (InvalidInput, NotFound) as error:
-            reason = f"{error.message} Correct the file and load it again."
-        except OSError as error:
-            reason = f"It cannot be read: {error.strerror or error}. Expected a file with read permission."
-        except duckdb.Error as error:
-            reason = f"{_said(error, work)}. Expected lines with equal columns. Correct the file and load it again."
-        else:
-            tables[name] = info
-            renamed = {column.header: column.name for column in info.columns if column.header != column.name}
-            return FileReport(file=path.name, table=name, rows=info.rows, renamed=renamed)
-        finally:
-            for left in work.iterdir():
-                left.unlink()
-        connection.execute(f"DROP TABLE IF EXISTS {_quoted(name)}")
-        return FileReport(file=path.name, failure=reason)
+            headers = create(connection, id, raw, most=self.config.columns, step=step)
+            table = self._described(connection, id, name, raw, headers)
+            said = policy.tables.get(name) or policy.tables.get(raw.words)
+            table = bound(connection, table, said or TablePolicy(), raw.comments)
+            if said is None and name in mine:
+                table = kept(table, mine[name])
+            table = table.model_copy(update={"columns": self._facts(connection, table)})
+        except (InvalidInput, NotFound, OSError, duckdb.Error) as error:
+            connection.execute(f"DROP TABLE IF EXISTS {quoted(id)}")
+            return FileReport(file=raw.file, failure=_reason(error, writing.work))
+        writing.made(id)
+        self.loaded[name] = table
+        renamed = {column.header: column.name for column in table.columns if column.header != column.name}
+        return FileReport(file=raw.file, table=name, rows=table.rows, renamed=renamed)
 
-    def _read(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        path: Path,
-        work: Path,
-        name: str,
-        step: Callable[[float, str], None],
-    ) -> dict[str, str]:
-        """Creates the table; returns its columns' names in SQL with the headings they come from."""
-        size = path.stat().st_size
-        if size > self.config.file_mb * 2**20:
-            raise TooLarge(f"It has {size / 2**20:.0f} MiB. Expected at most {self.config.file_mb} MiB.")
-        copy = work / f"source{path.suffix.lower()}"
-        if path.suffix.lower() == ".parquet":
-            shutil.copyfile(path, copy)
-            found = connection.execute(f"DESCRIBE FROM read_parquet({_text(str(copy))})").fetchall()
-            headers = _columns([str(row[0]) for row in found], self.config.columns)
-            chosen = ", ".join(f"{_quoted(header)} AS {_quoted(column)}" for column, header in headers.items())
-            connection.execute(f"CREATE TABLE {_quoted(name)} AS SELECT {chosen} FROM read_parquet({_text(str(copy))})")
-            return headers
-        utf8_copy(path, copy)
-        step(0.2, "splitting into columns")
-        dialect = Dialect.of(copy)
-        headers = _columns(list(dialect.headers), self.config.columns)
-        types = ", ".join(f"{_text(column)}: 'VARCHAR'" for column in headers)
-        connection.execute(
-            f"CREATE TEMP TABLE raw AS FROM read_csv({_text(str(copy))}, auto_detect=false, header=true, quote='\"', "
-            f"escape='\"', delim={_text(dialect.delimiter)}, columns={{{types}}}, strict_mode=true)"
+    def _described(
+        self, connection: duckdb.DuckDBPyConnection, id: str, name: str, raw: Raw, headers: dict[str, str]
+    ) -> StoredTable:
+        types = connection.execute(f"DESCRIBE {quoted(id)}").fetchall()
+        counted = connection.execute(f"SELECT count(*) FROM {quoted(id)}").fetchone()
+        return StoredTable(
+            id=id,
+            tenant=self.tenant,
+            collection=self.collection,
+            name=name,
+            file=raw.file,
+            loaded=datetime.now(UTC),
+            rows=int(counted[0]) if counted else 0,
+            columns=tuple(
+                StoredColumn(name=str(row[0]), type=str(row[1]), header=headers[str(row[0])]) for row in types
+            ),
         )
-        try:
-            found = len(headers)
-            chosen = typed(
-                connection,
-                list(headers),
-                on_column=lambda done: step(0.4 + 0.4 * done / found, f"{done} of {found} columns understood"),
+
+    def _facts(self, connection: duckdb.DuckDBPyConnection, table: StoredTable) -> tuple[StoredColumn, ...]:
+        """The columns with what all rows hold; without, where callers see some of the rows only."""
+        if table.rules is not None:
+            return table.columns
+        found: list[StoredColumn] = []
+        for column in table.columns:
+            row = connection.execute(facts_sql(quoted(table.id), column.name)).fetchone()
+            assert row is not None
+            found.append(column.model_copy(update={"facts": facts_of([plain(value) for value in row])}))
+        return tuple(found)
+
+    def _all_spoken_of(self, policy: Policy, reports: Sequence[FileReport]) -> None:
+        """A policy for a table that is not there is a slip of the pen that would leave another table open."""
+        if any(report.failure for report in reports):
+            return
+        words = {report.file.rpartition(".")[0] or report.file for report in reports}
+        for name in policy.tables:
+            if name not in self.loaded and name not in words:
+                shown = ", ".join(map(repr, sorted(self.loaded)))
+                raise InvalidInput(
+                    f"The policy speaks of the table {name!r}, which was not loaded. Expected one of {shown}.",
+                    hint="Correct the name; nothing was changed.",
+                )
+
+
+def _reason(error: Exception, work: Path) -> str:
+    """Why a table was not loaded, and what to do."""
+    match error:
+        case Unavailable():
+            return f"{error.message} Expected a smaller or simpler file."
+        case PartiturError():
+            return f"{error.message} Correct the file and load it again."
+        case OSError():
+            return f"It cannot be read: {error.strerror or error}. Expected a file with read permission."
+        case _:
+            # DuckDB's reason without its advice about its own options and without the names of our working files.
+            said = str(error).split("Possible fixes")[0].split("LINE 1:")[0]
+            said = re.sub("'?" + re.escape(str(work)) + r"[^\s']*'?", "the file", said)
+            said = " ".join(said.split())[:400].rstrip(".")
+            return (
+                f"It cannot be read as a table: {said}. Expected lines with equal columns. "
+                "Correct the file and load it again."
             )
-            connection.execute(f"CREATE TABLE {_quoted(name)} AS SELECT {chosen} FROM raw")
-        finally:
-            connection.execute("DROP TABLE IF EXISTS raw")
-        return headers
-
-
-def _said(error: duckdb.Error, work: Path) -> str:
-    """DuckDB's reason without its advice about its own options and without the names of our working files."""
-    text = str(error).split("Possible fixes")[0].split("LINE 1:")[0]
-    text = re.sub("'?" + re.escape(str(work)) + r"[^\s']*'?", "the file", text)
-    return "It cannot be read as a table: " + " ".join(text.split())[:400].rstrip(".")
 
 
 def _files(source: Path | Iterable[Path]) -> list[Path]:
@@ -214,7 +347,7 @@ def _files(source: Path | Iterable[Path]) -> list[Path]:
     if source.is_file():
         return [source]
     if not source.is_dir():
-        raise NotFound(f"The folder {str(source)!r} is not there. Expected a folder with CSV or Parquet files.")
+        raise NotFound(f"The folder {str(source)!r} is not there. Expected a folder with CSV, Parquet or XLSX files.")
     try:
         found = sorted(path for path in source.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
     except PermissionError as error:
@@ -223,76 +356,7 @@ def _files(source: Path | Iterable[Path]) -> list[Path]:
         ) from error
     if not found:
         raise NotFound(
-            f"The folder {str(source)!r} holds no CSV or Parquet file. Expected files ending in {', '.join(_SUFFIXES)}."
+            f"The folder {str(source)!r} holds no CSV, Parquet or XLSX file. "
+            f"Expected files ending in {', '.join(_SUFFIXES)}."
         )
     return found
-
-
-def _describe(connection: duckdb.DuckDBPyConnection, name: str, file: str, headers: dict[str, str]) -> TableInfo:
-    table = _quoted(name)
-    types = connection.execute(f"DESCRIBE {table}").fetchall()
-    columns: list[ColumnInfo] = []
-    for column, kind in ((str(row[0]), str(row[1])) for row in types):
-        quoted = _quoted(column)
-        values = connection.execute(
-            f"SELECT {quoted} FROM {table} WHERE {quoted} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 5"
-        ).fetchall()
-        samples = [_short(plain(row[0])) for row in values]
-        columns.append(ColumnInfo(name=column, type=kind, header=headers[column], samples=samples))
-        connection.execute(f"COMMENT ON COLUMN {table}.{quoted} IS {_text(headers[column])}")
-    counted = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    return TableInfo(name=name, file=file, rows=int(counted[0]) if counted else 0, columns=columns)
-
-
-def _short(value: object) -> JsonValue:
-    if isinstance(value, int | float) or value is None:
-        return value
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else text[:79] + "…"
-
-
-def _columns(headers: list[str], most: int) -> dict[str, str]:
-    if len(headers) > most:
-        raise TooLarge(f"It has {len(headers)} columns. Expected at most {most}.")
-    columns: dict[str, str] = {}
-    for position, header in enumerate(headers, 1):
-        columns[_unique(_sanitised(header, f"column_{position}"), columns)] = header
-    return columns
-
-
-def _sanitised(text: str, otherwise: str) -> str:
-    """A name that needs no quotes in SQL: lower-case ASCII letters, digits and '_', and no reserved word."""
-    text = text.lower().translate({228: "ae", 246: "oe", 252: "ue", 223: "ss", 8364: "eur"})
-    ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
-    name = re.sub(r"[^a-z0-9]+", "_", ascii_only).strip("_")[:60] or otherwise
-    if name[0].isdigit():
-        name = f"_{name}"
-    return f"{name}_" if name in _RESERVED else name
-
-
-def _unique(name: str, taken: dict[str, str] | dict[str, TableInfo]) -> str:
-    found, number = name, 2
-    while found in taken:
-        found, number = f"{name}_{number}", number + 1
-    return found
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-# fmt: off
-_RESERVED = frozenset({
-    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "both", "case", "cast", "check",
-    "collate", "column", "constraint", "create", "default", "deferrable", "desc", "describe", "distinct", "do",
-    "else", "end", "except", "false", "fetch", "for", "foreign", "from", "group", "having", "in", "initially",
-    "intersect", "into", "lambda", "lateral", "leading", "limit", "not", "null", "offset", "on", "only", "or",
-    "order", "pivot", "placing", "primary", "qualify", "references", "returning", "select", "show", "some",
-    "summarize", "symmetric", "table", "then", "to", "trailing", "true", "union", "unique", "unpivot", "using",
-    "variadic", "when", "where", "window", "with",
-})
-# fmt: on

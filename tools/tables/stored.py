@@ -44,6 +44,7 @@ class StoredColumn(_Frozen):
     description: str | None = None
     unit: str | None = None
     readers: tuple[str, ...] | None = None
+    declared: str | None = Field(default=None, description="What its policy says it points to, as table.column.")
     facts: Facts | None = None
     references: tuple[tuple[str, str], ...] = Field(default=(), description="Ids of tables, and their columns.")
 
