@@ -57,6 +57,11 @@ class Generations:
             return None
         return int(name)
 
+    def folder(self) -> Path | None:
+        """Where the current generation lies: for the writer, who alone may remove it."""
+        number = self.current()
+        return None if number is None else self._folder(number)
+
     def open(self) -> Generation:
         """Holds the current generation for reading.
 
@@ -115,6 +120,20 @@ class Generations:
             self._sweep()
         finally:
             # Unlocked by name: a child that another thread is starting holds a copy of the descriptor until it has begun.
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            os.close(lock)
+
+    def sweep(self) -> int:
+        """Removes old generations that nobody reads; says how many readers keep from that.
+
+        Raises:
+            Unavailable: another process is building.
+        """
+        lock = self._lock()
+        try:
+            self._sweep()
+            return sum(1 for path in self.root.iterdir() if path.is_dir() and _NAME.fullmatch(path.name)) - 1
+        finally:
             fcntl.flock(lock, fcntl.LOCK_UN)
             os.close(lock)
 
