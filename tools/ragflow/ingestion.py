@@ -178,7 +178,9 @@ class Ingestion:
                     row = await self._holdings.row(self._part, id=id)
                     if row is None or row.state in ("failed", "cancelled"):
                         said = (
-                            row.told.strip().rpartition("\n")[2][:200] if row is not None else "it is no longer there"
+                            row.told.strip(" \n.").rpartition("\n")[2][:200]
+                            if row is not None
+                            else "it is no longer there"
                         )
                         raise _NotRead(f"RAGFlow could not read it: {said or 'it does not say why'}.")
                     if row.state == "done":

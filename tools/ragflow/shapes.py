@@ -80,13 +80,14 @@ def _meta(value: object) -> object:
 
 def _first(value: object) -> object:
     """Older versions gave the dataset of a chunk as a list of one."""
-    return next(iter(_list(value)), None) if isinstance(value, list) else value
+    listed = _list(value)
+    return listed[0] if listed else value
 
 
 def _place(value: object) -> object:
     """`[[page, left, right, top, bottom], …]`, one such row, or nothing that tells a place."""
     rows = _list(value)
-    row = _list(rows[0]) if rows and isinstance(rows[0], list) else rows
+    row = _list(next(iter(rows), None)) or rows
     numbers = [one for one in row if isinstance(one, int | float)]
     return (int(numbers[0]), float(numbers[3])) if len(numbers) == 5 else None
 
