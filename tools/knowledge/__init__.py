@@ -193,6 +193,7 @@ class IngestReport(BaseModel):
     documents: list[str] = Field(
         default_factory=list[str], description="Ids of the first 100 new or replaced documents."
     )
+    notes: list[str] = Field(default_factory=list[str], description="What had to be left for later.")
 
 
 class Document(BaseModel):

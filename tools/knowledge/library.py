@@ -1,9 +1,8 @@
 """The knowledge base as a Python object: the command line, the benchmarks and the tool server all go through it."""
 
-import fcntl
 import os
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Self
@@ -11,7 +10,18 @@ from typing import TYPE_CHECKING, Self
 import anyio
 import anyio.to_thread
 
-from tools.base import DEFAULT, Access, Caller, NotFound, OpenReach, Passages, Reaches, SetupError, principals_of
+from tools.base import (
+    DEFAULT,
+    Access,
+    Caller,
+    Failed,
+    NotFound,
+    OpenReach,
+    Passages,
+    Reaches,
+    SetupError,
+    principals_of,
+)
 from tools.knowledge import (
     Deleted,
     Document,
@@ -22,11 +32,13 @@ from tools.knowledge import (
     KnowledgeConfig,
     OnProgress,
 )
+from tools.knowledge.chunking import STRUCTURE, Chunking
 from tools.knowledge.files import Inline
 from tools.knowledge.ingestion import Ingestion
+from tools.knowledge.locking import alone, alone_or_not
 from tools.knowledge.place import Place
 from tools.knowledge.scope import Readable, Target, listed
-from tools.knowledge.searching import Wanted, find, metadata_of, where_of
+from tools.knowledge.searching import Models, Wanted, find, metadata_of, where_of
 from tools.language import Language
 
 if TYPE_CHECKING:
@@ -45,8 +57,9 @@ class Library:
     but who owns it, such as a vector store: whoever passes it has asked for the right already.
     """
 
-    def __init__(self, config: KnowledgeConfig, reaches: Reaches | None = None) -> None:
+    def __init__(self, config: KnowledgeConfig, reaches: Reaches | None = None, models: Models | None = None) -> None:
         self.config = config
+        self._models = models or Models()
         self.reaches: Reaches = reaches or OpenReach()
         self._opening = anyio.Lock()
         self._stores: dict[str, Store] = {}
@@ -73,6 +86,7 @@ class Library:
         collection: str = DEFAULT,
         access: Access | None = None,
         shelf: str | None = None,
+        chunking: Chunking = STRUCTURE,
         on_progress: OnProgress | None = None,
     ) -> IngestReport:
         """Reads files, folders and inline documents; what is unchanged is left, what left a folder is removed.
@@ -87,6 +101,7 @@ class Library:
             access: readers, where they are fewer than the collection's. What the caller had brought of the same file
                 for other readers is replaced.
             shelf: instead of a collection.
+            chunking: how documents are cut; what was cut in another way is read anew.
             on_progress: told of work done.
 
         Raises:
@@ -99,10 +114,48 @@ class Library:
         mine = None if shelf is not None else Readable(caller.tenant, {collection: None}, principals_of(caller))
         store = await self._opened(caller.tenant)
         async with self._alone(on_progress):
-            ingestion = Ingestion(self.config, store, target, mine=mine, owner=caller.subject, on_progress=on_progress)
+            ingestion = Ingestion(
+                self.config,
+                store,
+                target,
+                mine=mine,
+                owner=caller.subject,
+                chunking=chunking,
+                on_progress=on_progress,
+            )
             # Without '..' in them, so that a file has one name whichever way it is reached; links stay as they are.
             places = [Path(os.path.normpath(Path(path).absolute())) for path in paths]
-            return await ingestion.run(places, list(documents))
+            report = await ingestion.run(places, list(documents))
+        if self._models.embedder is not None and report.read + report.replaced:
+            try:
+                await self.embed(caller.tenant, on_progress)
+            except Failed as error:  # what was read is there and found by words; the vectors follow
+                report.notes.append(f"Without vectors for now: {error.message} They are made later.")
+        return report
+
+    async def embed(self, tenant: str, on_progress: OnProgress | None = None) -> int:
+        """Gives what has none its vectors of the embedding model that is set now; returns the number of documents.
+
+        One process at a time does it; where another is at it, nothing is left to do here.
+
+        Raises:
+            Failed: the engine cannot be reached; what was embedded stays.
+        """
+        if self._models.embedder is None:
+            return 0
+
+        async def tell(done: int, total: int) -> None:
+            if on_progress is not None:
+                await on_progress(done, total, "embedding")
+
+        vectors = (await self._opened(tenant)).vectors(self._models.embedder)
+        with alone_or_not(self.config.home / "embedding.lock") as mine:
+            return await vectors.catch_up(tell) if mine else 0
+
+    @property
+    def tenants(self) -> list[str]:
+        """Those whose tables are open here."""
+        return list(self._stores)
 
     async def search(
         self,
@@ -144,7 +197,7 @@ class Library:
             around=around,
             why=why,
         )
-        return Passages(passages=await find(await self._opened(caller.tenant), scope, wanted))
+        return await find(await self._opened(caller.tenant), scope, wanted, self._models)
 
     async def similar(
         self,
@@ -187,7 +240,7 @@ class Library:
             around=around,
             why=why,
         )
-        return Passages(passages=await find(store, await self._readable(caller, collections, None), wanted))
+        return await find(store, await self._readable(caller, collections, None), wanted, self._models)
 
     async def documents(
         self,
@@ -305,25 +358,14 @@ class Library:
         async with self._alone(None):  # the tables and their indices are made once
             return await store.open(place)
 
-    @asynccontextmanager
-    async def _alone(self, on_progress: OnProgress | None) -> AsyncGenerator[None]:
+    def _alone(self, on_progress: OnProgress | None) -> AbstractAsyncContextManager[None]:
         """Holds the lock of writers: two ingestions of the same folder would store it twice."""
-        handle = os.open(self.config.home / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            waited = False
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except OSError:
-                    if not waited and on_progress is not None:
-                        await on_progress(0, 1, "waiting for another ingestion to end")
-                    waited = True
-                    await anyio.sleep(0.1)
-            yield
-        finally:
-            fcntl.flock(handle, fcntl.LOCK_UN)  # by name: a child that is being started holds a copy for a moment
-            os.close(handle)
+
+        async def waiting() -> None:
+            if on_progress is not None:
+                await on_progress(0, 1, "waiting for another ingestion to end")
+
+        return alone(self.config.home / "writer.lock", waiting)
 
 
 def _store_module() -> ModuleType:

@@ -1,12 +1,13 @@
 """One search: what is found, within what a caller reads; with its neighbours, and why, where that is asked for."""
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tools.base import Around, Passage
+from tools.base import Around, Failed, Passage, Passages
 from tools.knowledge import Filter
 from tools.knowledge.ranking import query_terms
 from tools.knowledge.reasons import reason
@@ -14,14 +15,24 @@ from tools.knowledge.scope import Readable, listed, moment, text_of
 from tools.language import Language
 
 if TYPE_CHECKING:
+    from tools.knowledge.meaning import Embedder, Reranker
     from tools.knowledge.store import Row, Store
 
-__all__ = ["PASSAGE", "Wanted", "find", "metadata_of", "where_of"]
+__all__ = ["PASSAGE", "Models", "Wanted", "find", "metadata_of", "where_of"]
 
 PASSAGE = (
     "document", "title", "title_start", "heading", "heading_start", "page", "start", "end", "text", "collection", "date",
 )  # fmt: skip
 """Columns of a chunk that a passage is made of."""
+
+
+_CANDIDATES = 100
+"""Passages that words, and vectors, put forward each where both are asked, or where a model reranks."""
+_RERANKED = 50
+_Place = tuple[str, str, int]
+"""Collection, document and start."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,39 +48,119 @@ class Wanted:
     why: bool = False
 
 
-async def find(store: "Store", scope: Readable, wanted: Wanted) -> list[Passage]:
-    """The passages that fit best. Scores are comparable within one result: weighted sums of BM25."""
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What reads for meaning, where the organisation has it."""
+
+    embedder: "Embedder | None" = None
+    reranker: "Reranker | None" = None
+    weight: float = 0.5
+    """Of meaning against words, 0 to 1."""
+
+
+@dataclass(slots=True)
+class _Hit:
+    """A chunk on its way into the result."""
+
+    row: "Row"
+    lexical: float | None = None
+    semantic: float | None = None
+    rerank: float | None = None
+    score: float = 0.0
+
+
+async def find(store: "Store", scope: Readable, wanted: Wanted, models: Models) -> Passages:
+    """The passages that fit best. Scores are comparable within one result.
+
+    By words alone a score is a weighted sum of BM25; with an embedding model the weighted sum of both shares, each from
+    0 to 1; with a rerank model what it says. An engine that is down is done without, and a note says so.
+    """
     terms = query_terms(wanted.query, wanted.language)
     if not terms:
-        return []
-    rows = await store.search(scope, terms, wanted.limit, wanted.where)
-    rows.sort(key=lambda row: (-row["_score"], row["document"], row["start"]))
-    found: dict[tuple[str, int], Row] = {}
-    for row in rows:  # while a file is replaced, its old and its new version are both there for a moment
-        found.setdefault((row["document"], row["start"]), row)
-    around = await _around(store, scope, list(found.values()), wanted.around) if wanted.around else {}
-    best = max((row["_score"] for row in rows), default=0.0)
-    return [
-        Passage(
-            **{name: row[name] for name in PASSAGE},
-            score=row["_score"],
-            around=around.get(place),
-            why=reason(wanted.query, wanted.language, row, lexical=row["_score"] / best) if wanted.why else None,
+        return Passages(passages=[])
+    notes: list[str] = []
+    deep = models.embedder is not None or models.reranker is not None
+    by_words = await store.search(scope, terms, max(wanted.limit, _CANDIDATES) if deep else wanted.limit, wanted.where)
+    best = max((row["_score"] for row in by_words), default=0.0)
+    hits: dict[_Place, _Hit] = {}
+    for row in by_words:  # while a file is replaced, its old and its new version are both there for a moment
+        hits.setdefault(_place(row), _Hit(row, lexical=row["_score"] / best, score=row["_score"]))
+    if models.embedder is not None:
+        await _by_meaning(store, scope, wanted, models, models.embedder, hits, notes)
+    found = sorted(hits.values(), key=lambda hit: (-hit.score, hit.row["document"], hit.row["start"]))
+    if models.reranker is not None and found:
+        found = await _reranked(models.reranker, wanted.query, found, notes)
+    found = found[: wanted.limit]
+    around = await _around(store, scope, [hit.row for hit in found], wanted.around) if wanted.around else {}
+    return Passages(passages=[_passage(hit, wanted, around) for hit in found], notes=notes)
+
+
+def _passage(hit: _Hit, wanted: Wanted, around: "Mapping[_Place, Around]") -> Passage:
+    why = None
+    if wanted.why:
+        why = reason(
+            wanted.query, wanted.language, hit.row, lexical=hit.lexical, semantic=hit.semantic, rerank=hit.rerank
         )
-        for place, row in found.items()
-    ]
+    fields = {name: hit.row[name] for name in PASSAGE}
+    return Passage(**fields, score=hit.score, around=around.get(_place(hit.row)), why=why)
 
 
-async def _around(
-    store: "Store", scope: Readable, rows: "Sequence[Row]", reach: int
-) -> "dict[tuple[str, int], Around]":
+async def _by_meaning(
+    store: "Store",
+    scope: Readable,
+    wanted: Wanted,
+    models: Models,
+    embedder: "Embedder",
+    hits: "dict[_Place, _Hit]",
+    notes: list[str],
+) -> None:
+    """Adds what the vectors put forward, and gives every hit the sum of both shares."""
+    try:
+        query = await embedder.query(wanted.query)
+    except Failed as error:
+        log.warning("The embedding model did not serve a search: %s", error.message)
+        notes.append("The embedding model did not answer; found by words alone.")
+        return
+    near = await store.vectors(embedder).search(scope, query, _CANDIDATES, wanted.where)
+    cosines = {(row["collection"], row["document"], row["start"]): 1.0 - float(row["_distance"]) for row in near}
+    if unknown := cosines.keys() - hits.keys():
+        ids = sorted({document for _, document, _ in unknown})
+        for row in await store.chunks(scope, f"document IN ({listed(ids)})"):
+            if _place(row) in unknown:
+                hits.setdefault(_place(row), _Hit(row))
+    low, high = min(cosines.values(), default=0.0), max(cosines.values(), default=0.0)
+    for place, hit in hits.items():
+        hit.semantic = cosines.get(place)
+        share = 0.0 if hit.semantic is None else (hit.semantic - low) / (high - low) if high > low else 1.0
+        hit.score = models.weight * share + (1 - models.weight) * (hit.lexical or 0.0)
+
+
+async def _reranked(reranker: "Reranker", query: str, found: list[_Hit], notes: list[str]) -> list[_Hit]:
+    """The best hits in the order the model gives them; what it was not shown is left out."""
+    shown = found[:_RERANKED]
+    try:
+        scores = await reranker.scores(query, [f"{hit.row['title']}\n{hit.row['text']}" for hit in shown])
+    except Failed as error:
+        log.warning("The rerank model did not serve a search: %s", error.message)
+        notes.append("The rerank model did not answer; in the order they were found.")
+        return found
+    for hit, score in zip(shown, scores, strict=True):
+        hit.rerank = hit.score = score
+    return sorted(shown, key=lambda hit: -hit.score)
+
+
+def _place(row: "Row") -> "_Place":
+    return row["collection"], row["document"], row["start"]
+
+
+async def _around(store: "Store", scope: Readable, rows: "Sequence[Row]", reach: int) -> "dict[_Place, Around]":
     """Each passage with up to `reach` neighbours of its document on each side."""
     ids = sorted({row["document"] for row in rows})
     places: dict[str, list[tuple[int, int]]] = {}
     for row in await store.chunks(scope, f"document IN ({listed(ids)})", ["document", "start", "end"]):
         places.setdefault(row["document"], []).append((row["start"], row["end"]))
     texts = {row["id"]: row["text"] for row in await store.documents(scope, ids, text=True)}
-    found: dict[tuple[str, int], Around] = {}
+    found: dict[_Place, Around] = {}
     for row in rows:
         order = sorted(places.get(row["document"], []))
         text = texts.get(row["document"])
@@ -77,7 +168,7 @@ async def _around(
             continue  # deleted or replaced meanwhile
         at = order.index((row["start"], row["end"]))
         start, end = order[max(0, at - reach)][0], order[min(len(order) - 1, at + reach)][1]
-        found[row["document"], row["start"]] = Around(start=start, end=end, text=text[start:end])
+        found[_place(row)] = Around(start=start, end=end, text=text[start:end])
     return found
 
 

@@ -6,11 +6,13 @@ from typing import Any, cast
 
 from tools.knowledge.aside import tend_aside
 from tools.knowledge.lance import lance_index, lance_query
+from tools.knowledge.meaning import Embedder
 from tools.knowledge.place import Place
 from tools.knowledge.ranking import COLUMNS
 from tools.knowledge.schema import CHUNKS, DOCUMENTS, FILES, Row, Stored, chunk_rows, document_row, guard, pa
 from tools.knowledge.scope import Readable, Scope, Target, listed, text_of
 from tools.knowledge.searching import PASSAGE
+from tools.knowledge.vectors import Vectors, vector_tables
 
 __all__ = ["FORMAT", "Row", "Store", "Stored"]
 
@@ -32,8 +34,11 @@ _PRUNE = timedelta(hours=1)  # versions that a search under way may still read
 class Store:
     """All statements that touch the tables. Every one of them is bound to a scope."""
 
-    def __init__(self, place: Place, files: Any, documents: Any, chunks: Any) -> None:  # Any: lancedb has no types
+    def __init__(
+        self, place: Place, db: Any, files: Any, documents: Any, chunks: Any
+    ) -> None:  # Any: lancedb has no types
         self.place = place
+        self._db = db
         self._files = files
         self._documents = documents
         self._chunks = chunks
@@ -45,7 +50,7 @@ class Store:
         files = await db.create_table("files", schema=FILES, exist_ok=True)
         documents = await db.create_table("documents", schema=DOCUMENTS, exist_ok=True)
         chunks = await db.create_table("chunks", schema=CHUNKS, exist_ok=True)
-        store = cls(place, files, documents, chunks)
+        store = cls(place, db, files, documents, chunks)
         if len(list(await chunks.list_indices())) < len(COLUMNS):
             await store.index()
         return store
@@ -109,8 +114,8 @@ class Store:
 
     async def drop(self, target: Target, where: str) -> None:
         """Deletes documents and chunks for which `where` holds; it may name source and version only."""
-        await self._chunks.delete(f"{target.filter} AND {where}")
-        await self._documents.delete(f"{target.filter} AND {where}")
+        for table in (*await self._of_chunks(), self._documents):
+            await table.delete(f"{target.filter} AND {where}")
 
     async def drop_sources(self, target: Target, sources: Sequence[str]) -> None:
         """Deletes all that was made of these files."""
@@ -127,12 +132,12 @@ class Store:
         stale = sorted(there.intersection(sources))
         for at in range(0, len(stale), 500):
             where = f"{others} AND source IN ({listed(stale[at : at + 500])})"
-            for table in (self._chunks, self._documents, self._files):
+            for table in (*await self._of_chunks(), self._documents, self._files):
                 await table.delete(where)
 
     async def drop_all(self, target: Target) -> None:
         """Deletes the whole collection, whoever may read it."""
-        for table in (self._files, self._chunks, self._documents):
+        for table in (self._files, *await self._of_chunks(), self._documents):
             await table.delete(target.whole)
 
     async def drop_documents(self, scope: Scope, ids: Sequence[str]) -> list[str]:
@@ -143,7 +148,8 @@ class Store:
             place = f"collection = {text_of(row['collection'])} AND access = {text_of(row['access'])}"
             tenant = f"tenant = {text_of(scope.tenant)} AND {place}"
             await self._files.delete(f"{tenant} AND source = {text_of(row['source'])}")
-            await self._chunks.delete(f"{tenant} AND document = {text_of(row['id'])}")
+            for table in await self._of_chunks():
+                await table.delete(f"{tenant} AND document = {text_of(row['id'])}")
             await self._documents.delete(f"{tenant} AND id = {text_of(row['id'])}")
         there = {row["id"] for row in found}
         return [name for name in ids if name in there]
@@ -169,13 +175,21 @@ class Store:
 
     async def compact(self) -> None:
         """Updates the indices, joins small fragments and drops versions of the tables that are an hour old."""
-        for table in (self._chunks, self._documents, self._files):
+        for table in (*await self._of_chunks(), self._documents, self._files):
             await table.optimize(cleanup_older_than=_PRUNE)
 
     async def index(self) -> None:
         """Builds the indices anew, in a memory that does not grow with the table."""
         for column in COLUMNS:
             await self._chunks.create_index(column, config=_terms_index(), name=f"{column}_terms", replace=True)
+
+    def vectors(self, embedder: Embedder) -> Vectors:
+        """Those of one embedding model."""
+        return Vectors(self._db, self._documents, self._chunks, embedder)
+
+    async def _of_chunks(self) -> list[Any]:
+        """The chunks, and all tables of their vectors: what goes of one goes of all."""
+        return [self._chunks, *[await self._db.open_table(name) for name in await vector_tables(self._db)]]
 
     async def search(
         self, scope: Scope, terms: Sequence[tuple[str, str, float]], limit: int, where: str | None = None
