@@ -22,7 +22,10 @@ class Cue:
 
 _NUMBERS: Final = {
     word: at
-    for words in ("one two three four five six seven eight nine ten", "ein zwei drei vier fünf sechs sieben acht neun zehn")
+    for words in (
+        "one two three four five six seven eight nine ten",
+        "ein zwei drei vier fünf sechs sieben acht neun zehn",
+    )
     for at, word in enumerate(words.split(), 1)
 }
 SUPERLATIVES: Final = {
@@ -36,7 +39,9 @@ SUPERLATIVES: Final = {
     **dict.fromkeys(("heaviest", "schwerste"), ("most", "weight")),
     **dict.fromkeys(("newest", "latest", "neueste", "neuste", "jüngste", "most recent"), ("most", "date year valid")),
     **dict.fromkeys(("lowest", "minimum", "least", "worst", "fewest"), ("least", "")),
-    **dict.fromkeys(("niedrigste", "geringste", "wenigste", "minimale", "am wenigsten", "am niedrigsten"), ("least", "")),
+    **dict.fromkeys(
+        ("niedrigste", "geringste", "wenigste", "minimale", "am wenigsten", "am niedrigsten"), ("least", "")
+    ),
     **dict.fromkeys(("smallest", "kleinste", "am kleinsten"), ("least", "area population height length value")),
     **dict.fromkeys(("shortest", "kürzeste", "am kürzesten"), ("least", "length")),
     **dict.fromkeys(("cheapest", "least expensive", "günstigste", "billigste", "am günstigsten"), ("least", "price")),
@@ -44,7 +49,8 @@ SUPERLATIVES: Final = {
     **dict.fromkeys(("highest rated", "best rated"), ("most", "rating")),
 }
 _EXTREME = "|".join(
-    f"{re.escape(word)}{'[nrsm]?' if word.endswith('te') else ''}" for word in sorted(SUPERLATIVES, key=len, reverse=True)
+    f"{re.escape(word)}{'[nrsm]?' if word.endswith('te') else ''}"
+    for word in sorted(SUPERLATIVES, key=len, reverse=True)
 )
 _MANY = r"(?:#|" + "|".join(word for word in _NUMBERS if word not in ("one", "ein")) + ")"
 _THAN = {
@@ -58,40 +64,88 @@ _THAN = {
 
 # In the order in which they take words; `#` stands for a number, `"` for quoted words, `@` for a date.
 _PATTERNS: Final[tuple[tuple[str, str, str], ...]] = (
-    ("order", "down", r"(?:from )?(?:highest|largest|longest|most|biggest) to (?:lowest|smallest|shortest|least)(?: \w+)?"),
+    (
+        "order",
+        "down",
+        r"(?:from )?(?:highest|largest|longest|most|biggest) to (?:lowest|smallest|shortest|least)(?: \w+)?",
+    ),
     ("order", "up", r"(?:from )?(?:lowest|smallest|shortest|least) to (?:highest|largest|longest|most)(?: \w+)?"),
     ("order", "down", r"with the (?:highest|largest|best) (?:\w+ )?(?:\w+ )?first"),
     ("order", "up", r"(?:ordered |sorted |sortiert |geordnet )?(?:alphabetically|alphabetisch|in alphabetical order)"),
     ("order", "down", r"in descending order|in absteigender reihenfolge|descending|absteigend"),
     ("order", "up", r"in ascending order|in aufsteigender reihenfolge|ascending|aufsteigend"),
-    ("ordered", "", r"(?:ordered|sorted|ranked|order(?: the)? results?|order|sort) (?:by|from)(?: the)?|(?:sortiert|geordnet) nach|ordered"),
+    (
+        "ordered",
+        "",
+        r"(?:ordered|sorted|ranked|order(?: the)? results?|order|sort) (?:by|from)(?: the)?|(?:sortiert|geordnet) nach|ordered",
+    ),
     *(("than", test, rf"{pattern}\s*#") for test, pattern in _THAN.items()),
     ("between", "", r"(?:zwischen|between) # (?:und|and) #|(?:von|from) # (?:bis|to|until) #"),
-    ("starts", "", r'(?:starts?|begins?|starting|beginning) with(?: the letter)?|beginn(?:t|en) mit(?: dem buchstaben)?'),
+    (
+        "starts",
+        "",
+        r"(?:starts?|begins?|starting|beginning) with(?: the letter)?|beginn(?:t|en) mit(?: dem buchstaben)?",
+    ),
     ("contains", "", r"contains?|containing|enthält|enthalten"),
-    ("share", "", r"(?:what |which )?(?:share|percentage|proportion|fraction|percent) of|how many percent of|wie ?viel prozent|"
-     r"(?:prozentuale[rn]? )?anteil|prozentsatz"),
+    (
+        "share",
+        "",
+        r"(?:what |which )?(?:share|percentage|proportion|fraction|percent) of|how many percent of|wie ?viel prozent|"
+        r"(?:prozentuale[rn]? )?anteil|prozentsatz",
+    ),
     ("quotient", "", r"ratio(?: of| between)?|quotient(?: aus| von)?|verhältnis(?: von| zwischen)?"),
-    ("difference", "", r"difference(?: between| in)?|unterschied|unterscheide[nt]|differenz|"
-     r"um wie ?viel|how much (?:more|less|higher|lower|larger|smaller)"),
-    ("compare", "", r"vergleiche?n?|im vergleich(?: zu| mit)?|gegenüber|verglichen mit|compared?(?: to| with)?|versus|vs"),
-    ("development", "", r"(?:over|through|across) (?:the years|time)|im laufe? der (?:jahre|zeit)|über die jahre|"
-     r"entwicklung|entwickelt(?:en|e)?|verändert(?:e|en)?|veränderung|verlauf|zeitverlauf|develop(?:ed|ment)?|evolved?|"
-     r"changed?|changes|trend|gestiegen|gesunken|zugenommen|abgenommen|gewachsen|increased?|decreased?|grown?"),
-    ("average", "", r"(?:im )?durchschnitt|durchschnittlich(?:e[nrsm]?)?|durchschnittswert|mittelwert|im (?:schnitt|mittel)|"
-     r"mittlere[nrs]?|average|mean"),
+    (
+        "difference",
+        "",
+        r"difference(?: between| in)?|unterschied|unterscheide[nt]|differenz|"
+        r"um wie ?viel|how much (?:more|less|higher|lower|larger|smaller)",
+    ),
+    (
+        "compare",
+        "",
+        r"vergleiche?n?|im vergleich(?: zu| mit)?|gegenüber|verglichen mit|compared?(?: to| with)?|versus|vs",
+    ),
+    (
+        "development",
+        "",
+        r"(?:over|through|across) (?:the years|time)|im laufe? der (?:jahre|zeit)|über die jahre|"
+        r"entwicklung|entwickelt(?:en|e)?|verändert(?:e|en)?|veränderung|verlauf|zeitverlauf|develop(?:ed|ment)?|evolved?|"
+        r"changed?|changes|trend|gestiegen|gesunken|zugenommen|abgenommen|gewachsen|increased?|decreased?|grown?",
+    ),
+    (
+        "average",
+        "",
+        r"(?:im )?durchschnitt|durchschnittlich(?:e[nrsm]?)?|durchschnittswert|mittelwert|im (?:schnitt|mittel)|"
+        r"mittlere[nrs]?|average|mean",
+    ),
     ("median", "", r"median(?:wert)?"),
     ("top", "", rf"(?:the |die )?top {_MANY}(?: (?:{_EXTREME}))?|(?:the |die |den )?{_MANY} (?:{_EXTREME})"),
     ("extreme", "", rf"\b(?:the |der |die |das |den |dem )?(?:{_EXTREME})"),
-    ("count", "", r"wie ?viele|(?:die )?(?:gesamt)?anzahl(?: der| von| an)?|(?:die )?zahl der|how many|"
-     r"(?:total |overall )?(?:number|numbers|count) of"),
-    ("sum", "", r"(?:die )?(?:gesamt)?summe(?: der| von)?|gesamt(?:betrag|wert|menge|zahl)?|insgesamt|zusammen|"
-     r"(?:the )?sum of|total|in total|altogether|overall|combined"),
-    ("group", "", r"(?:for|in|of|per|at|on|to|by) each|each|for every|every|per|pro|je|jede[rmns]?|je nach|"
-     r"(?:aufgeschlüsselt|gruppiert|aufgeteilt|gegliedert) nach|(?:grouped|broken down|split) by"),
+    (
+        "count",
+        "",
+        r"wie ?viele|(?:die )?(?:gesamt)?anzahl(?: der| von| an)?|(?:die )?zahl der|how many|"
+        r"(?:total |overall )?(?:number|numbers|count) of",
+    ),
+    (
+        "sum",
+        "",
+        r"(?:die )?(?:gesamt)?summe(?: der| von)?|gesamt(?:betrag|wert|menge|zahl)?|insgesamt|zusammen|"
+        r"(?:the )?sum of|total|in total|altogether|overall|combined",
+    ),
+    (
+        "group",
+        "",
+        r"(?:for|in|of|per|at|on|to|by) each|each|for every|every|per|pro|je|jede[rmns]?|je nach|"
+        r"(?:aufgeschlüsselt|gruppiert|aufgeteilt|gegliedert) nach|(?:grouped|broken down|split) by",
+    ),
     ("distinct", "", r"different|distinct|unique|verschiedene[nr]?|unterschiedliche[nr]?"),
     ("when", "", r"seit wann|ab wann|bis wann|wann|since when|when"),
-    ("empty", "", r"not (?:part of|assigned to|in) any|(?:has|have|with) no|without an?y?|without|ohne|kein(?:e[nrm]?)?"),
+    (
+        "empty",
+        "",
+        r"not (?:part of|assigned to|in) any|(?:has|have|with) no|without an?y?|without|ohne|kein(?:e[nrm]?)?",
+    ),
     ("exists", "", r"^gibt es|^is there|^are there|^existier(?:t|en)|^does|^hat|^has|^liegt|^steht"),
     ("since", "at_least", r"(?:seit|since|ab|from|starting) (?:dem jahr )?(?=#|@)"),
     ("since", "at_most", r"(?:bis|until|up to) (?:zum jahr )?(?=#|@)"),
@@ -99,7 +153,11 @@ _PATTERNS: Final[tuple[tuple[str, str, str], ...]] = (
     ("since", "below", r"(?:vor|before) (?=#|@)"),
 )
 _COMPILED: Final = tuple(
-    (kind, detail, re.compile(rf"(?<!\S)(?:{pattern})(?!\S)" if not pattern.startswith("^") else rf"(?:{pattern})(?!\S)"))
+    (
+        kind,
+        detail,
+        re.compile(rf"(?<!\S)(?:{pattern})(?!\S)" if not pattern.startswith("^") else rf"(?:{pattern})(?!\S)"),
+    )
     for kind, detail, pattern in _PATTERNS
 )
 
@@ -115,7 +173,9 @@ def cues(question: Sequence[Word]) -> list[Cue]:
     found: list[Cue] = []
     for kind, detail, pattern in _COMPILED:
         for match in pattern.finditer(text):
-            covered = [at for at in range(len(written)) if starts[at] < match.end() and starts[at + 1] - 1 > match.start()]
+            covered = [
+                at for at in range(len(written)) if starts[at] < match.end() and starts[at + 1] - 1 > match.start()
+            ]
             if covered and not taken.intersection(covered):
                 taken.update(covered)
                 found.append(Cue(kind, covered[0], covered[-1] + 1, detail or match[0]))
@@ -136,14 +196,14 @@ def amount(cue: Cue, question: Sequence[Word]) -> int | None:
     return None
 
 
-def superlative(cue: Cue, question: Sequence[Word]) -> tuple[str, frozenset[str]]:
+def superlative(cue: Cue, question: Sequence[Word]) -> tuple[str, tuple[str, ...]]:
     """Which end of an order a cue speaks of, and what the words say of the column."""
     spoken = " ".join(word.folded for word in question[cue.start : cue.end])
     for word in sorted(SUPERLATIVES, key=len, reverse=True):
         if re.search(rf"(?<!\w){re.escape(word)}", spoken):
             direction, meanings = SUPERLATIVES[word]
-            return direction, frozenset(meanings.split())
-    return "most", frozenset()
+            return direction, tuple(meanings.split())
+    return "most", ()
 
 
 def numbers(cue: Cue, question: Sequence[Word]) -> Iterator[float]:

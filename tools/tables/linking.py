@@ -138,7 +138,7 @@ def _values(
 ) -> Iterator[Link]:
     """Values that the span names whole, else those in which it stands as words."""
     quoted_one = len(span) == 1 and span[0].kind == "quoted"
-    if not quoted_one and (any(word.kind == "sign" for word in span) or empty(span[0]) and len(span) == 1):
+    if not quoted_one and (any(word.kind == "sign" for word in span) or (empty(span[0]) and len(span) == 1)):
         return
     spoken = _value_words(span[0].text) if quoted_one else [word.folded for word in span]
     if not spoken:

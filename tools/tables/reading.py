@@ -18,7 +18,9 @@ __all__ = ["Reading", "is_key", "is_year", "meanings"]
 _SCALE = {"thousand": 1e3, "tausend": 1e3, "million": 1e6, "millions": 1e6, "millionen": 1e6, "mio": 1e6}
 _ADJECTIVES = {"longer": "length", "länger": "length", "teurer": "price", "cheaper": "price", "günstiger": "price",
                "older": "age", "älter": "age", "shorter": "length", "kürzer": "length"}  # fmt: skip
-_UNITS = frozenset("€ % euro euros eur km meters meter metern kilometers square people personen prozent percent".split())
+_UNITS = frozenset(
+    "€ % euro euros eur km meters meter metern kilometers square people personen prozent percent".split()
+)
 _HOP = 0.12
 """What it costs a meaning to lie in another table, for each key on the way."""
 
@@ -86,7 +88,9 @@ class Reading:
             for other in links:
                 named = other.kind == "column" and (other.table, other.column) == (link.table, link.column)
                 named |= other.kind == "table" and other.table == link.table != self.table.name
-                beside = 0 <= link.start - other.end <= 2 and self._empty(other.end, link.start) or other.start == link.end
+                beside = (
+                    (0 <= link.start - other.end <= 2 and self._empty(other.end, link.start)) or other.start == link.end
+                )
                 if named and beside:
                     return 0.3
         return 0.0
@@ -167,11 +171,7 @@ class Reading:
     def meaning(self, *names: str) -> ColumnInfo | None:
         """The column of the table whose name means one of these, the first that means something."""
         for name in names:
-            found = [
-                column
-                for column in self.table.columns
-                if name in meanings(column) and not is_key(column)
-            ]
+            found = [column for column in self.table.columns if name in meanings(column) and not is_key(column)]
             if len(found) == 1:
                 return found[0]
         return None
@@ -192,7 +192,7 @@ class Reading:
     def label(self, table: TableInfo, *, key: bool = False) -> tuple[str, ...]:
         """The columns that name a row of a table to a reader; with its key, rows of one name stay apart."""
         texts = [column for column in table.columns if kind_of(column.type) == "text" and not is_key(column)]
-        own = {part for part in parts(table.name)} | {table.name.removesuffix("s")}
+        own = set(parts(table.name)) | {table.name.removesuffix("s")}
         names = [
             column
             for column in texts
@@ -201,7 +201,9 @@ class Reading:
         ]
         shown = names[:1] or [column for column in texts if column.distinct != 1][:3] or list(table.columns[:2])
         if key:
-            shown = shown[:1] + [column for column in table.columns if is_key(column) and column.distinct == table.rows][:1]
+            shown = (
+                shown[:1] + [column for column in table.columns if is_key(column) and column.distinct == table.rows][:1]
+            )
         return tuple(self.name(table.name, column.name) for column in shown)
 
     # ------------------------------------------------------------------ conditions
@@ -239,7 +241,7 @@ class Reading:
         return Condition(column=column, test="is", values=link.values)
 
     def _of_text(self, cue: Cue) -> Condition | None:
-        links = [link for link in self.free("column")]
+        links = list(self.free("column"))
         if cue.kind == "empty":
             link = self.after(cue.end, links)
             if link is None or not self._empty(cue.end, link.start):
@@ -270,7 +272,9 @@ class Reading:
         column = self._limited(cue, unit)
         if column is None:
             return None
-        if unit and (unit.folded in _UNITS or concept(unit.folded) & meanings(self.catalog.column(column, self.table.name)[1])):
+        if unit and (
+            unit.folded in _UNITS or concept(unit.folded) & meanings(self.catalog.column(column, self.table.name)[1])
+        ):
             self.taken.add(after)
             if unit.folded == "square" and after + 1 < len(self.question):
                 self.taken.add(after + 1)
@@ -350,7 +354,9 @@ class Reading:
 def is_key(column: ColumnInfo) -> bool:
     """Whether a column only tells rows apart."""
     last = parts(column.name)[-1]
-    return last in ("id", "nr", "key", "uuid") or (len(parts(column.name)) == 1 and len(last) <= 4 and last.endswith("id"))
+    return last in ("id", "nr", "key", "uuid") or (
+        len(parts(column.name)) == 1 and len(last) <= 4 and last.endswith("id")
+    )
 
 
 def is_year(column: ColumnInfo) -> bool:

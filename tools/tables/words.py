@@ -75,7 +75,8 @@ vehicle fahrzeug fahrzeuge auto car vehicles cars
 """
 
 # Words that hold a question together and bind to nothing.
-SOFT: Final = frozenset("""
+SOFT: Final = frozenset(
+    """
 was wie wer wo welche welcher welches welchen welchem hoch viel groß lang ist sind war waren wird werden wurde wurden
 hat haben hatte hatten gibt gab es beträgt betrug betragen liegt liegen lag bitte zeige zeig mir uns nenne nenn liste
 alle allen aller stehen steht findet finden kann muss man ich wir daten tabelle tabellen eintrag einträge einträgen
@@ -84,13 +85,16 @@ are was were be been being has have had do does did the a an of in on at to for 
 there their its it and me us show list give return get find please tell provide display located together corresponding
 all also as well und der die das den dem des ein eine einen einem einer eines im am an auf bei mit von vom zum zur für
 aus jeweils jeweilige jeweiligen davon dort many much i you he she they s lebten leben lebt wohnen wohnt wohnten
-""".split())
-HARD: Final = frozenset("""
+""".split()
+)
+HARD: Final = frozenset(
+    """
 not nicht kein keine keinen keiner keinem no non ohne without nur only except außer both beide beiden neither weder
 noch nor than als before vor after nach since seit until bis between zwischen more mehr less weniger fewer same
 gleiche gleichen if wenn last letzte letzten first erste ersten never nie über unter above below over under through
 durch against gegen still schon ratio pro je per each every either warum why wieso weil because or oder
-""".split())
+""".split()
+)
 """Words that change what is asked: a question in which one of them was not understood is not answered."""
 
 
