@@ -3,13 +3,13 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools.base import Forbidden, InvalidInput, NotFound
 from tools.knowledge import Problem
-from tools.knowledge.formats import Unreadable, kind_of
+from tools.knowledge.formats import Unreadable, kind_of, suffix_of
 
 __all__ = ["Found", "Inline", "content", "gone", "version", "walk"]
 
@@ -39,8 +39,15 @@ class Found:
     name: str
 
 
-def walk(paths: Sequence[Path], allowed: Sequence[Path] | None) -> Iterator[Found | Problem]:
+def walk(
+    paths: Sequence[Path], allowed: Sequence[Path] | None, further: Collection[str] = ()
+) -> Iterator[Found | Problem]:
     """The files in and below `paths` in a stable order; hidden ones are left out, links and unknown types are named.
+
+    Args:
+        paths: files and folders.
+        allowed: the folders they must lie in; null = any.
+        further: endings, without dot, that are known beside ours.
 
     Raises:
         NotFound: a path is not there.
@@ -71,7 +78,7 @@ def walk(paths: Sequence[Path], allowed: Sequence[Path] | None) -> Iterator[Foun
                 os.scandir(path).close()
             except PermissionError as error:
                 raise _no_rights(str(given)) from error
-            yield from _below(path, "")
+            yield from _below(path, "", further)
         elif path.is_symlink():
             yield Problem(name=path.name, reason="It is a symbolic link. Links are not followed.")
         else:
@@ -85,7 +92,7 @@ def _no_rights(name: str) -> Forbidden:
     )
 
 
-def _below(root: Path, prefix: str) -> Iterator[Found | Problem]:
+def _below(root: Path, prefix: str, further: Collection[str]) -> Iterator[Found | Problem]:
     pending = [prefix]
     while pending:
         inner = pending.pop()
@@ -108,7 +115,8 @@ def _below(root: Path, prefix: str) -> Iterator[Found | Problem]:
                 yield Problem(name=name, reason="It is no ordinary file.")
             else:
                 try:
-                    kind_of(entry.name)
+                    if suffix_of(entry.name)[1:] not in further:
+                        kind_of(entry.name)
                     yield Found(entry.path, name)
                 except Unreadable as error:
                     yield Problem(name=name, reason=str(error))
@@ -137,9 +145,9 @@ def content(path: str, most: int) -> bytes:
     return data
 
 
-def version(data: bytes) -> str:
-    """What a file's content is recognised by; it changes when files are read in another way."""
-    return hashlib.sha256(_READING + data).hexdigest()
+def version(data: bytes, way: str = "") -> str:
+    """What a file's content is recognised by; it changes when files are read in another way, as `way` says it."""
+    return hashlib.sha256(_READING + (f"{way}\0".encode() if way else b"") + data).hexdigest()
 
 
 def gone(source: str) -> bool:

@@ -12,8 +12,9 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from tools.base import DEFAULT
 from tools.knowledge import IngestReport, KnowledgeConfig, OnProgress, Problem
+from tools.knowledge.chunking import STRUCTURE, Chunking
 from tools.knowledge.files import Found, Inline, content, gone, version, walk
-from tools.knowledge.formats import Skip, Unreadable
+from tools.knowledge.formats import Skip, Unreadable, suffix_of
 from tools.knowledge.naming import document_id, qualified, with_mark
 from tools.knowledge.prepared import Prepared
 from tools.knowledge.reader import Reader
@@ -56,7 +57,8 @@ class Ingestion:
         *,
         mine: Readable | None,
         owner: str,
-        on_progress: OnProgress | None,
+        chunking: Chunking = STRUCTURE,
+        on_progress: OnProgress | None = None,
     ) -> None:
         """`mine` is what the `owner`, who brings the documents, reads of the collection; null for a shelf."""
         self._config = config
@@ -64,6 +66,7 @@ class Ingestion:
         self._target = target
         self._mine = mine
         self._owner = owner
+        self._chunking = chunking
         self._seen: set[str] = set()
         self._on_progress = on_progress
         self._report = IngestReport()
@@ -105,7 +108,9 @@ class Ingestion:
         return self._report
 
     def _count(self, paths: Sequence[Path]) -> int:
-        return sum(isinstance(found, Found) for found in walk(paths, self._config.allowed_roots))
+        return sum(
+            isinstance(found, Found) for found in walk(paths, self._config.allowed_roots, self._config.readers_extra)
+        )
 
     async def _find(
         self, paths: Sequence[Path], inline: Sequence[Inline], files: MemoryObjectSendStream[Found | Inline]
@@ -113,7 +118,7 @@ class Ingestion:
         async with files:
             for item in inline:
                 await files.send(item)
-            found = walk(paths, self._config.allowed_roots)
+            found = walk(paths, self._config.allowed_roots, self._config.readers_extra)
             while True:
                 entry = await anyio.to_thread.run_sync(next, found, None)
                 if entry is None:
@@ -152,7 +157,9 @@ class Ingestion:
     async def _read_file(
         self, reader: Reader, file: Found, data: bytes, writer: MemoryObjectSendStream[_Read | _Done]
     ) -> None:
-        digest = await anyio.to_thread.run_sync(version, data)
+        reader_of = self._config.readers_extra.get(suffix_of(file.name)[1:], "")
+        way = " ".join(filter(None, (self._chunking.mark, reader_of)))
+        digest = await anyio.to_thread.run_sync(version, data, way)
         known = self._known.get(file.source)
         if known is not None and known[0] == digest:
             self._report.unchanged += known[1]
@@ -161,7 +168,7 @@ class Ingestion:
             await self._drop(file.source, digest)
         count = 0
         try:
-            async with aclosing(reader.read(file.name, data)) as documents:
+            async with aclosing(reader.read(file.name, data, self._chunking)) as documents:
                 async for found in documents:
                     if isinstance(found, Skip):
                         self._skips[file.name, found.reason] += 1

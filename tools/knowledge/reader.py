@@ -1,11 +1,14 @@
 """Reads files in processes of their own, under limits; one that dies or hangs is replaced, and its file fails alone."""
 
 import json
+import os
 import signal
 import struct
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Awaitable
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -14,13 +17,15 @@ import anyio
 import anyio.streams.buffered
 
 from tools.knowledge import KnowledgeConfig
-from tools.knowledge.formats import Skip, Unreadable
+from tools.knowledge.chunking import STRUCTURE, Chunking
+from tools.knowledge.formats import Skip, Unreadable, suffix_of
 from tools.knowledge.prepared import Prepared, PreparedChunk
 from tools.process import Process, start
 
 __all__ = ["Reader"]
 
 _FRAME_FACTOR = 60  # bytes of a frame for each code point of text: the text itself, its stems and its 4-grams in JSON
+_IMPORT_S = 120.0  # a reading process may take for importing llama-index, before a file's own time begins
 _THREADED = 1_000_000  # frames above this many bytes are parsed beside the event loop
 _ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
@@ -47,18 +52,19 @@ class Reader:
         while self._idle:
             await self._idle.pop().kill()
 
-    async def read(self, name: str, data: bytes) -> AsyncGenerator[Prepared | Skip]:
-        """The documents in `data`, one after another.
+    async def read(self, name: str, data: bytes, chunking: Chunking = STRUCTURE) -> AsyncGenerator[Prepared | Skip]:
+        """The documents in `data`, one after another, each cut as `chunking` says.
 
         Raises:
             Unreadable: the file is damaged, of no known kind, or over a limit.
         """
         async with self._slots:
-            process = self._idle.pop() if self._idle else await _Process.start()
+            process = self._idle.pop() if self._idle else await _Process.start(self._config)
             sound = False
             try:
-                async for found in process.read(name, data, self._config):
-                    yield found
+                async with aclosing(process.read(name, data, self._config, chunking)) as documents:
+                    async for found in documents:
+                        yield found
                 sound = True
             except Unreadable as error:
                 sound = process.sound
@@ -81,10 +87,11 @@ class _Process:
         """Whether the process has answered completely and can take the next file."""
 
     @classmethod
-    async def start(cls) -> "_Process":
+    async def start(cls, config: KnowledgeConfig) -> "_Process":
         command = [sys.executable, "-P", "-s", "-X", "utf8", "-m", "tools.knowledge.worker"]
         # Nothing of our environment: a reader that is taken over finds no key in it.
-        env = {"PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
+        path = os.pathsep.join(map(str, (_ROOT, *(folder.absolute() for folder in config.readers_path))))
+        env = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
         return cls(await start(command, stderr=subprocess.DEVNULL, env=env, cwd="/", start_new_session=True))
 
     async def kill(self) -> None:
@@ -93,22 +100,47 @@ class _Process:
                 self._process.kill()
             await self._process.aclose()
 
-    async def read(self, name: str, data: bytes, config: KnowledgeConfig) -> AsyncGenerator[Prepared | Skip]:
+    async def read(
+        self, name: str, data: bytes, config: KnowledgeConfig, chunking: Chunking
+    ) -> AsyncGenerator[Prepared | Skip]:
         self.sound = False
-        head = {
+        reader = config.readers_extra.get(suffix_of(name)[1:])
+        head: dict[str, object] = {
             "name": name,
             "size": len(data),
             "memory": config.parse_memory_bytes,
             "seconds": config.parse_seconds,
             "text_chars": config.max_text_chars,
             "output_chars": config.max_output_chars,
+            "chunking": asdict(chunking),
+            "reader": reader,
+            "llama": reader is not None or chunking.kind != "structure",
         }
+        async with AsyncExitStack() as closing:
+            if reader is not None:  # those of others want a path, and the process itself may not write
+                folder = await closing.enter_async_context(anyio.TemporaryDirectory(prefix="partitur-"))
+                path = anyio.Path(folder) / f"document{suffix_of(name)}"
+                await path.write_bytes(data)
+                head["path"] = str(path)
+            documents = await closing.enter_async_context(aclosing(self._read(head, data, config)))
+            async for found in documents:
+                yield found
+
+    async def _read(
+        self, head: dict[str, object], data: bytes, config: KnowledgeConfig
+    ) -> AsyncGenerator[Prepared | Skip]:
         spent = 0.0
+        most = config.parse_seconds
         first = json.dumps(head).encode()
-        left = await self._timed(self._send(struct.pack(">I", len(first)) + first, data), config, spent)
+        left = await self._timed(self._send(struct.pack(">I", len(first)) + first, data), most, config)
         spent += left[0]
+        ready = not head["llama"]
         while True:
-            seconds, frame = await self._timed(self._frame(config.max_text_chars), config, spent)
+            wait = most - spent if ready else _IMPORT_S
+            seconds, frame = await self._timed(self._frame(config.max_text_chars), wait, config)
+            if "ready" in frame:
+                ready = True
+                continue
             spent += seconds  # time in which the reader worked for us, not the time we took to store its documents
             if "document" in frame:
                 yield _document(cast(dict[str, Any], frame["document"]))
@@ -121,11 +153,11 @@ class _Process:
                 self.sound = True
                 return
 
-    async def _timed(self, work: Awaitable[T], config: KnowledgeConfig, spent: float) -> tuple[float, T]:
+    async def _timed(self, work: Awaitable[T], most: float, config: KnowledgeConfig) -> tuple[float, T]:
         begin = anyio.current_time()
         late = f"Reading it took longer than {config.parse_seconds:g} seconds."
         try:
-            with anyio.fail_after(max(0.1, config.parse_seconds - spent)):
+            with anyio.fail_after(max(0.1, most)):
                 result = await work
         except TimeoutError as error:
             raise Unreadable(late) from error

@@ -8,11 +8,15 @@ import json
 import resource
 import struct
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import BinaryIO, cast
+from pathlib import Path
+from typing import Any, BinaryIO, cast
 
+from tools.knowledge.chunking import Chunking
 from tools.knowledge.extract import prepare
 from tools.knowledge.formats import Limits, Skip, Unreadable
+from tools.knowledge.prepared import Prepared
 
 __all__ = ["main"]
 
@@ -23,16 +27,20 @@ def main() -> None:
     sys.stdout = sys.stderr  # a library that prints must not write into the frames
     while head := source.read(4):
         length = struct.unpack(">I", head)[0]
-        request = cast(dict[str, float | str], json.loads(source.read(length)))
-        data = source.read(int(request["size"]))
-        _confine(int(request["memory"]), float(request["seconds"]))
-        limits = Limits(text_chars=int(request["text_chars"]), output_chars=int(request["output_chars"]))
-        _serve(sink, str(request["name"]), data, limits)
+        request = cast(dict[str, Any], json.loads(source.read(length)))  # Any: what our own Reader wrote
+        data = source.read(request["size"])
+        _serve(sink, request, data)
 
 
-def _serve(sink: BinaryIO, name: str, data: bytes, limits: Limits) -> None:
+def _serve(sink: BinaryIO, request: dict[str, Any], data: bytes) -> None:
     try:
-        for found in prepare(name, data, limits):
+        if request["llama"]:  # its import is no fault of the file, and takes more time than most files
+            from tools.knowledge.pipeline import load
+
+            load()
+            _send(sink, {"ready": True})
+        _confine(request["memory"], request["seconds"])
+        for found in _documents(request, data):
             if isinstance(found, Skip):
                 _send(sink, {"skip": found.reason, "place": found.place})
             else:
@@ -48,6 +56,16 @@ def _serve(sink: BinaryIO, name: str, data: bytes, limits: Limits) -> None:
         Exception
     ) as error:  # top handler: parsers of foreign formats raise whatever they like, and a file fails alone
         _send(sink, {"fail": f"The file is damaged or not what its name says: {type(error).__name__}: {error}"[:500]})
+
+
+def _documents(request: dict[str, Any], data: bytes) -> Iterator[Prepared | Skip]:
+    limits = Limits(text_chars=request["text_chars"], output_chars=request["output_chars"])
+    extracts = None
+    if request["reader"]:
+        from tools.knowledge.foreign import read_with
+
+        extracts = read_with(request["reader"], Path(request["path"]))
+    yield from prepare(request["name"], data, limits, chunking=Chunking(**request["chunking"]), extracts=extracts)
 
 
 def _send(sink: BinaryIO, answer: dict[str, object]) -> None:
