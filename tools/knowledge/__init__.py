@@ -21,6 +21,7 @@ __all__ = [
     "IngestReport",
     "Filter",
     "KnowledgeConfig",
+    "KnowledgeOptions",
     "ListCollections",
     "ListDocuments",
     "OnProgress",
@@ -46,12 +47,11 @@ _UrlHost = Annotated[
 _Ending = Annotated[str, StringConstraints(to_lower=True, pattern=r"^\w{1,20}$")]
 
 
-class KnowledgeConfig(BaseModel):
-    """Where the store lies, and the limits that a document is read under."""
+class KnowledgeOptions(BaseModel):
+    """What an installation may set under [knowledge]."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    home: Path = Field(description="Folder of the store; made when it is missing.")
     storage: str | None = Field(
         default=None,
         pattern=r"^(s3|gs|az)://[^/]+",
@@ -61,7 +61,16 @@ class KnowledgeConfig(BaseModel):
         default_factory=dict[str, SecretStr],
         description="How it is reached, in LanceDB's names: aws_endpoint and so on.",
     )
-    max_file_bytes: int = Field(default=50 * _MEGABYTE, ge=1, description="Larger files are refused.")
+    embedding_weight: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of meaning in a score, where an embedding model is set; the rest: words.",
+    )
+    query_prefix: str = Field(default="", max_length=500, description="What the embedding model wants before a query.")
+    passage_prefix: str = Field(
+        default="", max_length=500, description="What the embedding model wants before a passage."
+    )
     max_text_chars: int = Field(default=5_000_000, ge=1, description="Code points that one document may have.")
     max_output_chars: int = Field(
         default=200_000_000, ge=1, description="Code points that all documents of a file may have."
@@ -88,6 +97,13 @@ class KnowledgeConfig(BaseModel):
     readers_path: tuple[Path, ...] = Field(
         default=(), description="Folders with such readers that are not installed packages."
     )
+
+
+class KnowledgeConfig(KnowledgeOptions):
+    """Where the store lies, and the limits that a document is read under."""
+
+    home: Path = Field(description="Folder of the store; made when it is missing.")
+    max_file_bytes: int = Field(default=50 * _MEGABYTE, ge=1, description="Larger files are refused.")
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
