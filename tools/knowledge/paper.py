@@ -1,10 +1,13 @@
-"""Reads PDF: lines joined to paragraphs, headings told by their size, and the offset at which each page begins."""
+"""Reads PDF: lines joined to paragraphs, headings told by their size, tables, and the offset at which each page begins."""
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from tools.knowledge.facts import date_of, metadata_of
 from tools.knowledge.formats import Extract, Limits, Unreadable
+from tools.knowledge.grids import Grid, grids
+from tools.knowledge.rows import row_line
 
 __all__ = ["read_pdf"]
 
@@ -22,8 +25,8 @@ class _Line:
     """Font size in points."""
     top: float
     """Distance of its base line from the page's bottom, in points."""
-    cells: bool
-    """Whether wide gaps part it, as in a table."""
+    grid: Grid | None = None
+    """A table, which stands here as one line."""
 
 
 def read_pdf(data: bytes, limits: Limits) -> Extract:
@@ -55,12 +58,18 @@ def read_pdf(data: bytes, limits: Limits) -> Extract:
             if total > limits.text_chars:
                 raise Unreadable(f"The text has more than {limits.text_chars:,} code points. Split the file.")
             pages.append(lines)
-        title = str(document.get_metadata_dict().get("Title") or "").strip()
-    text, starts = _joined(_without_furniture(pages))
+        facts = document.get_metadata_dict()
+    text, starts = _joined(_with_headers(_without_furniture(pages)))
     if not text:
         raise Unreadable("The PDF has no text. A scanned document needs text recognition first.")
     heading = next((line.lstrip("# ") for line in text.split("\n") if line.startswith("#")), "")
-    return Extract(text, title=heading or title, pages=starts)
+    return Extract(
+        text,
+        title=heading or facts.get("Title", "").strip(),
+        pages=starts,
+        date=date_of(facts.get("ModDate")) or date_of(facts.get("CreationDate")),
+        metadata=metadata_of((key.lower(), facts.get(key, "")) for key in ("Author", "Subject", "Keywords")),
+    )
 
 
 def _lines(page: object) -> Iterator[_Line]:
@@ -72,6 +81,8 @@ def _lines(page: object) -> Iterator[_Line]:
     assert isinstance(page, pdfium.PdfPage)
     textpage = page.get_textpage()
     handle = textpage.raw
+    found = grids(page, textpage)
+    shown: set[int] = set()
     x, y = ctypes.c_double(), ctypes.c_double()
     words: list[str] = []
     first = -1
@@ -89,7 +100,12 @@ def _lines(page: object) -> Iterator[_Line]:
         if first >= 0 and line.strip():
             raw.FPDFText_GetCharOrigin(handle, first, x, y)
             size = float(raw.FPDFText_GetFontSize(handle, first))
-            yield _Line(" ".join(line.split()), size, y.value, "   " in line)
+            grid = next((one for one in found if one.holds(x.value, y.value)), None)
+            if grid is None:
+                yield _Line(" ".join(line.split()), size, y.value)
+            elif id(grid) not in shown:
+                shown.add(id(grid))
+                yield _Line("\n".join(map(row_line, grid.rows)), size, grid.bottom, grid)
         first = -1
     textpage.close()
 
@@ -111,6 +127,31 @@ def _without_furniture(pages: list[list[_Line]]) -> list[list[_Line]]:
     ]
 
 
+def _with_headers(pages: list[list[_Line]]) -> list[list[_Line]]:
+    """Repeats the header of a table that runs over to the next page, where the page itself does not."""
+    above: Grid | None = None
+    for page in pages:
+        for at, line in enumerate(page):
+            grid = line.grid
+            if grid is None:
+                continue
+            if above is not None and at < 2 and _alike(above, grid):
+                header = above.rows[0]
+                if grid.rows[0] != header:
+                    grid = replace(grid, rows=[header, *grid.rows])
+                    page[at] = replace(line, text="\n".join(map(row_line, grid.rows)), grid=grid)
+            above = grid
+        # At most a foot may stand between it and the page's end.
+        above = next((line.grid for line in page[-2:] if line.grid is not None and line.grid is above), None)
+    return pages
+
+
+def _alike(one: Grid, other: Grid) -> bool:
+    return len(one.columns) == len(other.columns) and all(
+        abs(left - right) < 3 for left, right in zip(one.columns, other.columns, strict=True)
+    )
+
+
 def _joined(pages: list[list[_Line]]) -> tuple[str, list[int]]:
     sizes = Counter[float]()
     for page in pages:
@@ -129,11 +170,12 @@ def _joined(pages: list[list[_Line]]) -> tuple[str, list[int]]:
 
     before: _Line | None = None
     for page in pages:
-        widest = max((len(line.text) for line in page), default=0)
+        widest = max((len(line.text) for line in page if line.grid is None), default=0)
         fresh = True
         for line in page:
-            level = larger.index(round(line.size, 1)) + 1 if round(line.size, 1) in larger else 0
-            same = before is not None and round(before.size, 1) == round(line.size, 1)
+            tabular = line.grid is not None or (before is not None and before.grid is not None)
+            level = larger.index(round(line.size, 1)) + 1 if line.grid is None and round(line.size, 1) in larger else 0
+            same = before is not None and not tabular and round(before.size, 1) == round(line.size, 1)
             close = before is not None and (fresh or 0 < before.top - line.top <= _GAP * max(line.size, 1.0))
             if not parts:
                 pass
