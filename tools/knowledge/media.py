@@ -4,25 +4,21 @@ from collections.abc import Collection, Sequence
 from urllib.parse import unquote, urlsplit
 
 from tools.base import InvalidInput
-from tools.knowledge.formats import SUPPORTED, kind_of, suffix_of
+from tools.knowledge.formats import SUPPORTED, ending_of, kind_of, suffix_of
 
 __all__ = ["name_of"]
 
 _NAME_CHARS = 250
 _VAGUE = ("", "application/octet-stream", "binary/octet-stream", "application/force-download", "text/plain")
-_ENDINGS = {
-    "text/html": ".html",
-    "application/xhtml+xml": ".html",
-    "text/plain": ".txt",
-    "text/markdown": ".md",
-    "text/x-markdown": ".md",
-    "application/jsonl": ".jsonl",
-    "application/x-ndjson": ".jsonl",
-    "application/csv": ".csv",
-    "application/x-pdf": ".pdf",
-    "application/x-zip-compressed": ".zip",
+_ALIASES = {
+    "application/xhtml+xml": "text/html",
+    "text/x-markdown": "text/markdown",
+    "application/x-ndjson": "application/jsonl",
+    "application/csv": "text/csv",
+    "application/x-pdf": "application/pdf",
+    "application/x-zip-compressed": "application/zip",
 }
-"""Of media types with several endings, and of those that go by several names."""
+"""Media types that go by several names."""
 
 
 def name_of(asked: str, answered: str, media_type: str, further: Collection[str]) -> str:
@@ -43,10 +39,10 @@ def name_of(asked: str, answered: str, media_type: str, further: Collection[str]
 
 def _ending(written: Sequence[str], media_type: str, answered: str, further: Collection[str]) -> str:
     of_address = next((suffix for suffix in written if suffix), "")
-    if of_address and (media_type in _VAGUE or _media_type(of_address) == media_type):
+    said = _ALIASES.get(media_type, media_type)
+    if of_address and (said in _VAGUE or (of_address[1:] not in further and kind_of(f"x{of_address}")[1] == said)):
         return of_address
-    own = {_media_type(f".{ending}"): f".{ending}" for ending in SUPPORTED.split(", ")} | _ENDINGS
-    if (found := own.get(media_type)) and found[1:] in SUPPORTED.split(", "):
+    if found := ending_of(said):
         return found
     if of_address[1:] in further:
         return of_address
@@ -55,10 +51,6 @@ def _ending(written: Sequence[str], media_type: str, answered: str, further: Col
         f"Expected one of {', '.join((SUPPORTED, *further))}.",
         hint="Download the document and ingest it as a file of one of these kinds.",
     )
-
-
-def _media_type(ending: str) -> str:
-    return kind_of(f"x{ending}")[1] if ending[1:] in SUPPORTED.split(", ") else ""
 
 
 def _suffix(url: str, endings: Collection[str]) -> str:
