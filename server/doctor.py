@@ -257,8 +257,11 @@ async def _reached(hub: "Hub", pool: "Pool", replica: "Replica") -> str:
 
 async def _knowledge(house: "House") -> str:
     from server.house import LOCAL
+    from tools.ragflow.library import RagflowLibrary
 
-    found = await house.servers.library.documents(LOCAL, limit=1)
+    if isinstance(shelf := house.servers.shelf, RagflowLibrary):
+        return await shelf.check()
+    found = await shelf.documents(LOCAL, limit=1)
     if not found.total:
         from server.demo import SAMPLE
 

@@ -124,7 +124,7 @@ def ingest_command(settings: Settings, paths: Sequence[Path], *, as_json: bool, 
 async def _ingest(settings: Settings, paths: Sequence[Path], quiet: bool) -> IngestReport:
     async with AsyncExitStack() as closing:
         with Bar("Reading", quiet=quiet) as bar:
-            library = _servers(settings, closing).library
+            library = _servers(settings, closing).shelf
             return await library.ingest(paths, caller=LOCAL, on_progress=bar.later)
 
 
@@ -156,7 +156,7 @@ def documents_command(settings: Settings, *, limit: int | None, as_json: bool) -
 
     async def read() -> str:
         async with AsyncExitStack() as closing:
-            found = await _servers(settings, closing).library.documents(LOCAL, limit=limit)
+            found = await _servers(settings, closing).shelf.documents(LOCAL, limit=limit)
         if as_json:
             return found.model_dump_json(indent=2)
         if not found.total:
@@ -174,7 +174,7 @@ def delete_command(settings: Settings, ids: Sequence[str]) -> int:
 
     async def drop() -> int:
         async with AsyncExitStack() as closing:
-            gone = await _servers(settings, closing).library.delete(ids, LOCAL)
+            gone = await _servers(settings, closing).shelf.delete(ids, LOCAL)
         if gone.deleted:
             click.echo(f"Deleted: {', '.join(gone.deleted)}")
         if gone.missing:

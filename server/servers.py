@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from server.state.collections import Collections
     from tools.knowledge.library import Library
+    from tools.knowledge.shelf import Shelf
 
 __all__ = ["Servers"]
 
@@ -98,6 +99,17 @@ class Servers:
             self._closing.push_async_exit(self._library)
         return self._library
 
+    @cached_property
+    def shelf(self) -> "Shelf":
+        """What the tools of the knowledge base work on: our own tables, or the RAGFlow server of the settings."""
+        if self._settings.ragflow is None:
+            return self.library
+        from tools.ragflow.library import RagflowLibrary
+
+        shelf = RagflowLibrary(self._settings.ragflow, self.collections)
+        self._closing.push_async_exit(shelf)
+        return shelf
+
     def all(self) -> dict[str, HouseServer]:
         """By name."""
         return {
@@ -132,7 +144,7 @@ class Servers:
     def _build_knowledge(self) -> "FastMCP":
         from tools.knowledge.server import build
 
-        return build(self.knowledge, library=self.library)
+        return build(self.knowledge, library=self.shelf)
 
     def _build_speech(self) -> "FastMCP":
         from tools.speech.server import build

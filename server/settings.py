@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from server.state import postgresql_address
 from tools.base import SetupError
 from tools.models import ModelConfig, web_address
+from tools.ragflow import RagflowConfig
 
 __all__ = ["Brand", "Settings", "load_settings", "quieten_fastmcp", "unknown_variables"]
 
@@ -103,6 +104,10 @@ class Settings(BaseSettings):
 
     mcp_servers: dict[str, McpServer] = Field(
         default_factory=dict[str, McpServer], description="MCP servers of others, by the name their tools go under."
+    )
+
+    ragflow: RagflowConfig | None = Field(
+        default=None, description="A RAGFlow server that keeps the documents; null = our own tables in the home."
     )
 
     brand: Brand = Brand()

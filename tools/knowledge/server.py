@@ -27,6 +27,7 @@ from tools.knowledge import (
     similar,
 )
 from tools.knowledge.library import Inline, Library
+from tools.knowledge.shelf import Shelf
 from tools.server import bind, tool_server
 
 __all__ = ["build"]
@@ -37,10 +38,10 @@ def build(
     *,
     auth: AuthProvider | None = None,
     local: Caller | None = None,
-    library: Library | None = None,
+    library: Shelf | None = None,
 ) -> FastMCP:
-    """Builds the server over the store at `config.home`; `library` shares an open one in the same process."""
-    shelf = library or Library(config)
+    """Builds the server over the store at `config.home`; `library` is what keeps the documents instead."""
+    shelf: Shelf = library or Library(config)
 
     async def on_search(given: Search, ctx: Context) -> Passages:
         return await shelf.search(
