@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from tools.base import NotFound, Unavailable
+from tools.base import Caller, NotFound, Unavailable
+from tools.base.access import Reach
 from tools.graph import GraphConfig, GraphQuery
 from tools.graph.loading import load
 from tools.graph.store import Graph
 
+ADMIN = Reach(Caller(subject="me", roles=frozenset({"admin"})))
 ROOT = Path(__file__).parents[2]
 # Loads, and waits before the edges are stored for a line that may never come.
 LOAD = """
@@ -46,7 +48,7 @@ def config(tmp_path: Path) -> GraphConfig:
 
 
 def rows(graph: Graph, cypher: str) -> list[list[object]]:
-    return [list(row) for row in graph.query(GraphQuery(cypher=cypher)).rows]
+    return [list(row) for row in graph.query(GraphQuery(cypher=cypher), reach=ADMIN).rows]
 
 
 def loading(source: Path, home: Path) -> "subprocess.Popen[str]":
@@ -142,9 +144,9 @@ def test_a_type_of_the_same_name_as_a_label_gets_its_own(tmp_path: Path) -> None
     )
     load(source, config=config(tmp_path))
 
-    schema = Graph(config(tmp_path)).schema()
-    assert [(kind.label, kind.title) for kind in schema.nodes] == [("AMT_", "AMT"), ("Amt", "Amt")]
-    assert [(kind.type, kind.title) for kind in schema.edges] == [("Amt___", "Amt"), ("amt__", "amt")]
+    schema = Graph(config(tmp_path)).schema(reach=ADMIN)
+    assert [(kind.label, kind.title) for kind in schema.nodes] == [("AMT", "AMT"), ("Amt_", "Amt")]
+    assert [(kind.type, kind.title) for kind in schema.edges] == [("Amt__", "Amt"), ("amt___", "amt")]
 
 
 def test_named_files_that_are_neither_nodes_nor_edges_fail_by_name(tmp_path: Path) -> None:
@@ -177,7 +179,7 @@ def test_a_file_that_breaks_off_does_not_replace_a_good_graph(tmp_path: Path) ->
         None,
         "It cannot be read further: field larger than field limit (131072). Correct the file and load it again.",
     )
-    assert Graph(config(tmp_path)).schema().nodes[0].count == 2
+    assert Graph(config(tmp_path)).schema(reach=ADMIN).nodes[0].count == 2
 
 
 def test_where_there_is_no_node_the_graph_stays_as_it_is(tmp_path: Path) -> None:
@@ -186,7 +188,7 @@ def test_where_there_is_no_node_the_graph_stays_as_it_is(tmp_path: Path) -> None
     report = load(folder(tmp_path, nodes="id,label,name\n"), config=config(tmp_path))
 
     assert report.generation is None
-    assert Graph(config(tmp_path)).schema().nodes[0].count == 2
+    assert Graph(config(tmp_path)).schema(reach=ADMIN).nodes[0].count == 2
 
 
 def test_a_folder_without_nodes_says_what_is_expected(tmp_path: Path) -> None:

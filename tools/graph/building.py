@@ -1,42 +1,90 @@
-"""Turns lists of nodes and edges into the engine's tables: a label is a node table, an edge type a relation table."""
+"""Turns what a caller may read into the engine's tables: a label is a node table, an edge type a relation table."""
 
 import csv
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TextIO
+from shutil import rmtree
+from typing import TextIO
 
-from tools.base.errors import Failed, InvalidInput, TooLarge
-from tools.csvfile import Dialect, utf8_copy
-from tools.graph import EdgeKind, FileReport, GraphConfig, GraphSchema, NodeKind
-from tools.graph.store import Catalog, engines
+from tools.base.errors import Failed, TooLarge
+from tools.graph import EdgeKind, GraphConfig, GraphSchema, NodeKind
+from tools.graph.records import Records
+from tools.worker import Workers
 
-__all__ = ["Building"]
+__all__ = ["build", "engines", "identifier"]
 
-_NODES = ("id", "label", "name", "description")
-_EDGES = ("source", "type", "target", "since")
-_REASONS = 20
+_NODE = ("id", "name", "description")
+_EDGE = ("source", "target", "since")
 _KINDS = 200
-"""Most labels, and most pairs of labels that edges connect."""
+"""Most labels, edge types, pairs of labels that one type connects, and further properties."""
 _STATEMENT = 3600.0
 """Seconds one statement of the build may take."""
 
 
-@dataclass
-class _Source:
-    path: Path
-    kind: Literal["nodes", "edges"]
-    dialect: Dialect
-    report: FileReport
+def engines(config: GraphConfig, folder: Path, *, write: bool) -> Workers:
+    """Children that open the graph in `folder`: one that writes, or several that read and are locked in."""
+    settings = {
+        "file": str(folder / "graph.db"),
+        "engine": config.engine,
+        "memory_mb": config.memory_mb,
+        "depth": config.depth,
+        "locked": not write,
+        "write": write,
+    }
+    script = Path(__file__).with_name("engine.py")
+    count = 1 if write else config.workers
+    return Workers(script, package=config.engine, settings=settings, what="graph", count=count, cwd=folder)
+
+
+def build(
+    records: Records,
+    scopes: Sequence[int],
+    folder: Path,
+    *,
+    config: GraphConfig,
+    tell: Callable[[float, str], None] = lambda done, message: None,
+) -> GraphSchema:
+    """Writes the engine's file of what these scopes hold into the empty `folder`; returns what there is to ask.
+
+    Nothing else goes in, be it a name, a property or a number: whoever asks the file can find no more. `tell` gets the
+    part done, 0 to 1, and a message.
+
+    Raises:
+        TooLarge: there are too many kinds of things.
+        Failed: the engine does not take the data.
+    """
+    work = folder / "work"
+    work.mkdir()
+    tables = _Tables(work, records, scopes)
+    tell(0.0, "Sorting nodes")
+    tables.take_nodes()
+    tell(0.1, "Sorting edges")
+    tables.take_edges()
+    statements = list(tables.statements())
+    workers = engines(config, folder, write=True)
+    try:
+        for number, (statement, message) in enumerate(statements):
+            tell(0.2 + 0.8 * number / len(statements), message)
+            reply = workers.ask({"cypher": statement, "limit": 1}, seconds=_STATEMENT)
+            if "error" in reply:
+                raise Failed(f"{message} failed: {reply['error']}. Expected data the engine can store.")
+        workers.ask({"close": True}, seconds=_STATEMENT)
+    finally:
+        workers.close()
+    rmtree(work)
+    schema = tables.schema()
+    (folder / "schema.json").write_text(schema.model_dump_json(), encoding="utf-8")
+    return schema
 
 
 @dataclass
 class _Table:
-    """A label or an edge type, with the files its rows were sorted into."""
+    """A label or an edge type: its name in Cypher, as people write it, and how many rows go from where to where."""
 
     name: str
     title: str
@@ -44,194 +92,77 @@ class _Table:
     samples: list[str] = field(default_factory=list[str])
 
 
-class Building:
-    """One build in `folder`. Call `read`, then `write`; `tell` gets bytes done, bytes in all, and a message."""
+class _Tables:
+    """The rows of one build, sorted into a CSV file for each table."""
 
-    def __init__(self, config: GraphConfig, folder: Path, tell: Callable[[float, float, str], None]) -> None:
-        self._config = config
-        self._folder = folder
-        self._work = folder / "work"
-        self._work.mkdir()
-        self._tell = tell
-        self._total = self._done = 0.0
-        self._extras: dict[str, list[str]] = {"nodes": [], "edges": []}
-        self._tables: dict[str, dict[str, _Table]] = {"nodes": {}, "edges": {}}
+    def __init__(self, work: Path, records: Records, scopes: Sequence[int]) -> None:
+        self._work = work
+        self._records = records
+        self._scopes = scopes
+        self._names: set[str] = set()
+        self._labels: list[_Table] = []
+        self._types: list[_Table] = []
+        self._node_columns = _columns(records.properties("nodes", scopes), taken=(*_NODE, "label"))
+        self._edge_columns = _columns(records.properties("edges", scopes), taken=(*_EDGE, "type"))
         self._label_of: dict[str, str] = {}
-        self._open: dict[str, TextIO] = {}
-        self.reports: list[FileReport] = []
+        self._namesakes: dict[str, dict[str, str]] = {}
+        """The ids that stand under several labels: for each label as people write it, its name."""
 
-    @property
-    def nodes(self) -> int:
-        return len(self._label_of)
+    def take_nodes(self) -> None:
+        """One row for each node: what is said first holds."""
+        label: _Table | None = None
+        with ExitStack() as files:
+            rows = None
+            for title, id, said in self._records.nodes(self._scopes):
+                if label is None or label.title != title:
+                    label = self._table(self._labels, title)
+                    files.close()
+                    rows = csv.writer(self._file(f"node-{label.name}.csv", files), lineterminator="\n")
+                assert rows is not None
+                name = next((one[1] for one in said if one[1]), id)
+                description = next((one[2] for one in said if one[2]), "")
+                more = _first(self._node_columns, (one[3] for one in said))
+                rows.writerow([id, name, description, *more])
+                if self._label_of.setdefault(id, label.name) != label.name:
+                    self._namesakes.setdefault(id, {})[title] = label.name
+                label.counts[(label.name, label.name)] += 1
+                if len(label.samples) < 5:
+                    label.samples.append(name)
 
-    @property
-    def edges(self) -> int:
-        return sum(table.counts.total() for table in self._tables["edges"].values())
-
-    def read(self, files: Sequence[Path], *, named: bool) -> None:
-        """Sorts the rows of `files` by label and type; where they were not `named` one by one, others are passed by."""
-        # Reading and writing count half each.
-        self._total = 2.0 * sum(path.stat().st_size for path in files if path.is_file()) or 1.0
-        sources = [found for number, path in enumerate(files) if (found := self._look(path, number, named))]
-        sources.sort(key=lambda source: source.kind == "edges")
-        for source in sources:
-            extras = self._extras[source.kind]
-            known = _NODES if source.kind == "nodes" else _EDGES
-            extras += [name for name in self._headers(source) if name not in (*known, *extras)]
-        with ExitStack() as writers:
-            for source in sources:
-                self._sort(source, writers)
-
-    def write(self) -> None:
-        """Builds the engine's file and the catalog beside it.
-
-        Raises:
-            Failed: the engine does not take the data.
-        """
-        statements = list(self._statements())
-        share = (self._total - self._done) / (len(statements) + 1)
-        workers = engines(self._config, self._folder, write=True)
-        try:
-            for statement, message in statements:
-                self._tell(self._done, self._total, message)
-                reply = workers.ask({"cypher": statement, "limit": 1}, seconds=_STATEMENT)
-                if "error" in reply:
-                    raise Failed(f"{message} failed: {reply['error']}. Expected data the engine can store.")
-                self._done += share
-            workers.ask({"close": True}, seconds=_STATEMENT)
-        finally:
-            workers.close()
-        catalog = Catalog(engine=self._config.engine, schema_=self._schema())
-        (self._folder / "schema.json").write_text(catalog.model_dump_json(indent=1), encoding="utf-8")
-        self._tell(self._total, self._total, f"{self.nodes} nodes, {self.edges} edges")
-
-    def _look(self, path: Path, number: int, named: bool) -> _Source | None:
-        """What the file is, by its headings; None, with a report, where it is neither."""
-        report = FileReport(file=path.name)
-        copy = self._work / f"in-{number}.csv"
-        try:
-            size = path.stat().st_size
-            if size > self._config.file_mb * 2**20:
-                raise TooLarge(f"It has {size / 2**20:.0f} MiB. Expected at most {self._config.file_mb} MiB.")
-            utf8_copy(path, copy)
-            dialect = Dialect.of(copy)
-            headers = [header.lower() for header in dialect.headers]
-            kinds = {"nodes": _NODES, "edges": _EDGES}
-            kind = next((kind for kind, known in kinds.items() if set(known[:3]) <= set(headers)), None)
-            if kind is None:
-                raise InvalidInput(
-                    f"It has the headings {', '.join(dialect.headers[:20])}. "
-                    "Expected id, label, name (nodes) or source, type, target (edges)."
-                )
-        except (InvalidInput, OSError) as error:
-            if named:
-                said = error.message if isinstance(error, InvalidInput) else f"It cannot be read: {error.strerror}."
-                self.reports.append(
-                    report.model_copy(update={"failure": f"{said} Correct the file and load it again."})
-                )
-            return None
-        report.kind = "nodes" if kind == "nodes" else "edges"
-        self.reports.append(report)
-        return _Source(copy, report.kind, dialect, report)
-
-    def _headers(self, source: _Source) -> list[str]:
-        return [identifier(header).lower() for header in source.dialect.headers]
-
-    def _sort(self, source: _Source, writers: ExitStack) -> None:
-        """Writes each row to the file of its table, or says why not."""
-        report, before = source.report, self._done
-        self._tell(self._done, self._total, f"Reading {report.file}")
-        try:
-            for line, row in self._rows(source):
-                reason = self._node(row, writers) if source.kind == "nodes" else self._edge(row, writers)
-                if reason is None:
-                    report.rows += 1
+    def take_edges(self) -> None:
+        """One row for each edge whose two ends are there; where several sources say the same, it is one."""
+        kind: _Table | None = None
+        with ExitStack() as files:
+            open_files: dict[tuple[str, str], TextIO] = {}
+            for title, source, target, said in self._records.edges(self._scopes):
+                if source not in self._label_of or target not in self._label_of:
                     continue
-                report.skipped += 1
-                if len(report.reasons) < _REASONS:
-                    report.reasons.append(f"line {line}: {reason}")
-        except csv.Error as error:
-            report.failure = f"It cannot be read further: {error}. Correct the file and load it again."
-        self._done = before + source.path.stat().st_size
+                if kind is None or kind.title != title:
+                    kind = self._table(self._types, title)
+                    files.close()
+                    open_files = {}
+                for pair, since, properties in self._facts(source, target, said):
+                    if pair not in open_files:
+                        if len(open_files) == _KINDS:
+                            raise _too_many(f"pairs of labels that {title!r} connects")
+                        open_files[pair] = self._file(_edge_file(kind, pair), files)
+                    more = _first(self._edge_columns, [properties])
+                    row = [source, target, source, target, since, *more]
+                    csv.writer(open_files[pair], lineterminator="\n").writerow(row)
+                    kind.counts[pair] += 1
 
-    def _rows(self, source: _Source) -> Iterator[tuple[int, dict[str, str]]]:
-        headers = self._headers(source)
-        with source.path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, delimiter=source.dialect.delimiter, strict=True)
-            next(reader, None)
-            for count, values in enumerate(reader, 1):
-                if not values:
-                    continue
-                row = {name: value.strip() for name, value in zip(headers, values, strict=False)}
-                if len(values) != len(headers):
-                    row["="] = f"it has {len(values)} values, the header has {len(headers)}"
-                yield reader.line_num, row
-                if count % 50_000 == 0:
-                    self._tell(self._done, self._total, f"Reading {source.report.file}: {count} rows")
-
-    def _node(self, row: dict[str, str], writers: ExitStack) -> str | None:
-        if reason := row.get("="):
-            return reason
-        if missing := [name for name in ("id", "label") if not row[name]]:
-            return f"it has no {missing[0]}"
-        if row["id"] in self._label_of:
-            return f"the id {row['id']!r} is there already"
-        label = self._table("nodes", row["label"])
-        row["name"] = row["name"] or row["id"]
-        self._label_of[row["id"]] = label.name
-        label.counts[(label.name, label.name)] += 1
-        if len(label.samples) < 5:
-            label.samples.append(row["name"])
-        columns = ["id", "name", "description", *self._extras["nodes"]]
-        self._append(f"node-{label.name}.csv", [row.get(name, "") for name in columns], writers)
-        return None
-
-    def _edge(self, row: dict[str, str], writers: ExitStack) -> str | None:
-        if reason := row.get("="):
-            return reason
-        if missing := [name for name in ("source", "type", "target") if not row[name]]:
-            return f"it has no {missing[0]}"
-        ends = (self._label_of.get(row["source"]), self._label_of.get(row["target"]))
-        if ends[0] is None or ends[1] is None:
-            return f"no node has the id {row['source' if ends[0] is None else 'target']!r}"
-        kind = self._table("edges", row["type"])
-        pair = (ends[0], ends[1])
-        kind.counts[pair] += 1
-        columns = ["source", "target", "source", "target", "since", *self._extras["edges"]]
-        self._append(_edge_file(kind, pair), [row.get(name, "") for name in columns], writers)
-        return None
-
-    def _table(self, kind: Literal["nodes", "edges"], title: str) -> _Table:
-        tables = self._tables[kind]
-        if title not in tables:
-            # The engine keeps labels and types in one list of names, and minds no case.
-            taken = {table.name.lower() for group in self._tables.values() for table in group.values()}
-            name = identifier(title)
-            while name.lower() in taken:
-                name += "_"
-            tables[title] = _Table(name, title)
-        return tables[title]
-
-    def _append(self, name: str, values: list[str], writers: ExitStack) -> None:
-        file = self._open.get(name)
-        if file is None:
-            if len(self._open) >= _KINDS:
-                raise TooLarge(f"There are more than {_KINDS} labels and pairs of them. Expected fewer kinds.")
-            file = self._open[name] = writers.enter_context((self._work / name).open("w", encoding="utf-8", newline=""))
-        csv.writer(file, lineterminator="\n").writerow(values)
-
-    def _statements(self) -> Iterator[tuple[str, str]]:
+    def statements(self) -> Iterator[tuple[str, str]]:
         """The statements that make and fill the tables, each with the message that announces it."""
         options = "header=false, auto_detect=false, parallel=false, delim=',', quote='\"', escape='\"'"
-        for label in self._tables["nodes"].values():
-            columns = ", ".join(f"`{name}` STRING" for name in self._properties("nodes"))
-            yield f"CREATE NODE TABLE `{label.name}`({columns}, PRIMARY KEY(id))", f"Making {label.name}"
+        node = ", ".join(f"`{name}` STRING" for name in self._properties(_NODE, self._node_columns))
+        edge = ", ".join(f"`{name}` STRING" for name in self._properties(_EDGE, self._edge_columns))
+        for label in self._labels:
+            yield f"CREATE NODE TABLE `{label.name}`({node}, PRIMARY KEY(id))", f"Making {label.name}"
             source = f"work/node-{label.name}.csv"
             yield f"COPY `{label.name}` FROM '{source}' ({options})", f"Storing {label.counts.total()} {label.name}"
-        for kind in self._tables["edges"].values():
+        for kind in self._types:
             ends = ", ".join(f"FROM `{start}` TO `{end}`" for start, end in kind.counts)
-            columns = ", ".join(f"`{name}` STRING" for name in self._properties("edges"))
-            yield f"CREATE REL TABLE `{kind.name}`({ends}, {columns})", f"Making {kind.name}"
+            yield f"CREATE REL TABLE `{kind.name}`({ends}, {edge})", f"Making {kind.name}"
             for pair, count in kind.counts.items():
                 source = f"work/{_edge_file(kind, pair)}"
                 yield (
@@ -239,20 +170,17 @@ class Building:
                     f"Storing {count} {kind.name}",
                 )
 
-    def _properties(self, kind: Literal["nodes", "edges"]) -> list[str]:
-        known = ["id", "name", "description"] if kind == "nodes" else ["source", "target", "since"]
-        return known + self._extras[kind]
-
-    def _schema(self) -> GraphSchema:
+    def schema(self) -> GraphSchema:
+        """What there is to ask."""
         nodes = [
             NodeKind(
                 label=label.name,
                 title=label.title,
                 count=label.counts.total(),
-                properties=self._properties("nodes"),
+                properties=self._properties(_NODE, self._node_columns),
                 samples=label.samples,
             )
-            for label in sorted(self._tables["nodes"].values(), key=lambda label: label.name)
+            for label in sorted(self._labels, key=lambda label: label.name)
         ]
         edges = [
             EdgeKind(
@@ -260,15 +188,75 @@ class Building:
                 title=kind.title,
                 count=kind.counts.total(),
                 connects=sorted(kind.counts),
-                properties=self._properties("edges"),
+                properties=self._properties(_EDGE, self._edge_columns),
             )
-            for kind in sorted(self._tables["edges"].values(), key=lambda kind: kind.name)
+            for kind in sorted(self._types, key=lambda kind: kind.name)
         ]
         return GraphSchema(nodes=nodes, edges=edges)
+
+    def _facts(
+        self, source: str, target: str, said: Iterable[tuple[int, str, Mapping[str, str]]]
+    ) -> Iterator[tuple[tuple[str, str], str, Mapping[str, str]]]:
+        """What is said of one source and one target, without what another one says already and more."""
+        kept: list[tuple[tuple[str, str], frozenset[tuple[str, str]], str, Mapping[str, str]]] = []
+        # The longest first; they are few. Sorting keeps the order of what is equally long.
+        for origin, since, properties in sorted(said, key=lambda one: -len(one[2]) - bool(one[1])):
+            pair = (self._end(source, origin), self._end(target, origin))
+            facts = frozenset([*properties.items(), *([("since", since)] if since else [])])
+            if not any(pair == other[0] and facts <= other[1] for other in kept):
+                kept.append((pair, facts, since, properties))
+        return ((pair, since, properties) for pair, _, since, properties in kept)
+
+    def _end(self, id: str, origin: int) -> str:
+        """The label of the node that this source means by an id: its own, else the first."""
+        own = self._records.label(origin, id) if id in self._namesakes else None
+        return self._namesakes[id].get(own, self._label_of[id]) if own else self._label_of[id]
+
+    def _table(self, tables: list[_Table], title: str) -> _Table:
+        if len(tables) == _KINDS:
+            raise _too_many("labels" if tables is self._labels else "edge types")
+        # The engine keeps labels and types in one list of names, and minds no case.
+        name = identifier(title)
+        while name.lower() in self._names:
+            name += "_"
+        self._names.add(name.lower())
+        tables.append(_Table(name, title))
+        return tables[-1]
+
+    def _file(self, name: str, files: ExitStack) -> TextIO:
+        return files.enter_context((self._work / name).open("w", encoding="utf-8", newline=""))
+
+    def _properties(self, known: Sequence[str], columns: Mapping[str, Sequence[str]]) -> list[str]:
+        return [*known, *columns]
+
+
+def _columns(names: Sequence[str], *, taken: Sequence[str]) -> dict[str, list[str]]:
+    """The further columns, each with the properties that become it."""
+    columns: dict[str, list[str]] = {}
+    for name in names:
+        column = identifier(name).lower()
+        while column in taken:
+            column += "_"
+        columns.setdefault(column, []).append(name)
+        if len(columns) > _KINDS:
+            raise _too_many("properties")
+    return columns
+
+
+def _first(columns: Mapping[str, Sequence[str]], said: Iterable[Mapping[str, str]]) -> list[str]:
+    """For each column the first that is said."""
+    if not columns:
+        return []
+    given = list(said)
+    return [next((one[name] for one in given for name in names if one.get(name)), "") for names in columns.values()]
 
 
 def _edge_file(kind: _Table, pair: tuple[str, str]) -> str:
     return f"edge-{kind.name}-{pair[0]}-{pair[1]}.csv"
+
+
+def _too_many(what: str) -> TooLarge:
+    return TooLarge(f"There are more than {_KINDS} {what}. Expected fewer kinds.")
 
 
 def identifier(text: str) -> str:

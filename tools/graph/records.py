@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from tools.graph.sources import Counts, Edge, Node, Origin, Source
 
@@ -134,6 +134,16 @@ class Records:
         )
         return [(id, collection, tuple(json.loads(readers)) if readers else None) for id, collection, readers in rows]
 
+    def properties(self, table: Literal["nodes", "edges"], scopes: Sequence[int]) -> list[str]:
+        """The names of further properties in these scopes, in the order they came."""
+        rows = self._connection.execute(
+            f"SELECT key FROM {table} AS records JOIN sources ON origin = sources.id, json_each(properties) "
+            "WHERE scope IN (SELECT value FROM json_each(?)) AND properties != '{}' "
+            f"GROUP BY key ORDER BY min({_FIRST.split(', ')[0]}), min(records.rowid), min(json_each.id)",
+            [json.dumps(list(scopes))],
+        )
+        return [row[0] for row in rows]
+
     def counts(self, tenant: str) -> Counts:
         """How much the tenant's sources bring; what several name counts several times."""
         row = self._one(
@@ -148,8 +158,15 @@ class Records:
     def has_node(self, tenant: str, id: str) -> bool:
         """Whether a source of the tenant names a node with this id."""
         return bool(
-            self._one("SELECT 1 FROM nodes JOIN sources ON origin = sources.id WHERE id = ? AND tenant = ?", id, tenant)
+            self._one(
+                "SELECT 1 FROM nodes JOIN sources ON origin = sources.id WHERE nodes.id = ? AND tenant = ?", id, tenant
+            )
         )
+
+    def label(self, origin: int, id: str) -> str | None:
+        """The label under which one source names an id."""
+        row = self._one("SELECT label FROM nodes WHERE id = ? AND origin = ?", id, origin)
+        return row[0] if row else None
 
     def nodes(self, scopes: Sequence[int]) -> Iterator[tuple[str, str, list[tuple[int, str, str, Mapping[str, str]]]]]:
         """Label and id of each node of these scopes, by label; with what each source says: its number, name,
@@ -246,7 +263,7 @@ def _row(number: int, source: Source, record: Node | Edge, facts: tuple[str, ...
         source.document,
     ):
         raise ValueError(f"{facts} is of another source than {source.name!r}. Make its origin with 'source.origin'.")
-    properties = json.dumps(dict(record.properties), ensure_ascii=False, sort_keys=True)
+    properties = json.dumps(dict(record.properties), ensure_ascii=False)
     place = (origin.heading, origin.page, origin.start, origin.end, origin.quote, origin.file, origin.line)
     return (number, *facts, properties, *place)
 

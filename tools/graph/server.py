@@ -10,6 +10,7 @@ from fastmcp import Context, FastMCP
 from fastmcp.server.auth import AuthProvider
 
 from tools.base import Caller, caller_of
+from tools.base.access import OpenReach, Reaches
 from tools.graph import (
     GraphConfig,
     GraphQuery,
@@ -36,21 +37,24 @@ def build(
     auth: AuthProvider | None = None,
     local: Caller | None = None,
     graph: Graph | None = None,
+    reaches: Reaches | None = None,
 ) -> FastMCP:
-    """Serves `graph.query`, `graph.schema` and `graph.neighbours` over the store at `config.home`."""
+    """Serves `graph.query`, `graph.schema` and `graph.neighbours` over the store at `config.home`; `reaches` says what
+    a caller may read."""
     store = graph or Graph(config)
+    known = reaches or OpenReach()
 
     async def run_query(asked: GraphQuery, ctx: Context) -> GraphResult:
-        caller_of(ctx)
-        return await _stoppable(lambda stop: store.query(asked, stop=stop))
+        reach = await known.of(caller_of(ctx))
+        return await _stoppable(lambda stop: store.query(asked, reach=reach, stop=stop))
 
     async def describe(_: GraphSchemaQuery, ctx: Context) -> GraphSchema:
-        caller_of(ctx)
-        return await run_sync(store.schema)
+        reach = await known.of(caller_of(ctx))
+        return await run_sync(lambda: store.schema(reach=reach))
 
     async def look_around(asked: NeighboursQuery, ctx: Context) -> Neighbourhood:
-        caller_of(ctx)
-        return await _stoppable(lambda stop: store.neighbours(asked, stop=stop))
+        reach = await known.of(caller_of(ctx))
+        return await _stoppable(lambda stop: store.neighbours(asked, reach=reach, stop=stop))
 
     return tool_server(
         "graph",

@@ -3,14 +3,14 @@
 import difflib
 import json
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from threading import Event
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from tools.base.errors import Failed, InvalidInput, NotFound, PartiturError, TimedOut, TooLarge
+from tools.base.access import Reach
+from tools.base.caller import Caller
+from tools.base.errors import Failed, Forbidden, InvalidInput, NotFound, PartiturError, TimedOut, TooLarge
 from tools.generations import Following, Generations
 from tools.graph import (
     GraphConfig,
@@ -22,10 +22,11 @@ from tools.graph import (
     Neighbourhood,
     NeighboursQuery,
 )
+from tools.graph.citing import Citing, found_in
 from tools.graph.cypher import checked
-from tools.worker import Workers
+from tools.graph.views import View, Views, empty
 
-__all__ = ["Catalog", "Graph", "engines", "generations"]
+__all__ = ["Graph", "generations", "permit_cypher"]
 
 _PARAMETERS = 20_000
 """Characters of a query's parameters as JSON."""
@@ -36,13 +37,6 @@ _NAMES = 20_000
 _MISSING = re.compile(r"Table (\S+) does not exist|Cannot find property (\S+) for", re.IGNORECASE)
 
 
-class Catalog(BaseModel):
-    """What lies beside the engine's file: which engine wrote it, and what it holds."""
-
-    engine: Literal["ladybug", "kuzu"]
-    schema_: GraphSchema
-
-
 def generations(config: GraphConfig) -> Generations:
     """The store's folder."""
     return Generations(
@@ -50,105 +44,140 @@ def generations(config: GraphConfig) -> Generations:
     )
 
 
-def engines(config: GraphConfig, folder: Path, *, write: bool) -> Workers:
-    """Children that open the graph in `folder`: one that writes, or several that read and are locked in."""
-    settings = {
-        "file": str(folder / "graph.db"),
-        "engine": config.engine,
-        "memory_mb": config.memory_mb,
-        "depth": config.depth,
-        "locked": not write,
-        "write": write,
-    }
-    script = Path(__file__).with_name("engine.py")
-    count = 1 if write else config.workers
-    return Workers(script, package=config.engine, settings=settings, what="graph", count=count, cwd=folder)
+def permit_cypher(config: GraphConfig, caller: Caller) -> None:
+    """Returns where the caller may write Cypher.
+
+    Raises:
+        Forbidden: the settings name no role or scope of the caller.
+    """
+    if config.cypher_roles.isdisjoint(caller.roles | caller.scopes):
+        named = " or ".join(map(repr, sorted(config.cypher_roles))) or "no role at all"
+        raise Forbidden(
+            f"{caller.subject!r} may not write Cypher. Expected a caller with the role {named}.",
+            hint="Ask 'graph.ask' with a template, or 'graph.neighbours' with a name: these are for everyone.",
+        )
 
 
 class Graph:
     """What the tool server asks; safe from any thread.
 
-    It follows the store: a generation that is loaded beside it is seen by the next query.
+    Every question is put to the view of what `reach` may see (see `tools.graph.views`). It follows the store: a
+    generation that is loaded beside it is seen by the next question.
     """
 
     def __init__(self, config: GraphConfig) -> None:
         self._config = config
-        self._following = Following(generations(config), opens=self._open, closes=_Opened.close)
+        self._generations = generations(config)
+        self._following = Following(self._generations, opens=lambda folder: Views(config, folder), closes=Views.close)
 
-    def query(self, asked: GraphQuery, *, stop: Event | None = None) -> GraphResult:
-        """The rows of one statement; `stop` ends it early.
+    def query(self, asked: GraphQuery, *, reach: Reach, stop: Event | None = None) -> GraphResult:
+        """The rows of a caller's own statement; `stop` ends it early.
 
         Raises:
+            Forbidden: the caller may not write Cypher.
             Refused: the statement is more than plain reading.
             InvalidInput: the Cypher is wrong; the message names the nearest label, type or property.
             TimedOut, TooLarge: over the limits of the settings.
         """
-        cypher = checked(asked.cypher)
-        size = len(json.dumps(asked.parameters))
+        permit_cypher(self._config, reach.caller)
+        return self.rows(
+            checked(asked.cypher, engine=self._config.engine),
+            asked.parameters,
+            limit=asked.limit,
+            reach=reach,
+            stop=stop,
+        )
+
+    def rows(
+        self,
+        cypher: str,
+        parameters: Mapping[str, Any],
+        *,
+        limit: int,
+        reach: Reach,
+        stop: Event | None = None,
+    ) -> GraphResult:
+        """The rows of a statement that is known to be good; nodes and edges in them are told where they come from.
+
+        For statements of the house. Both engines must carry them: no IN but within any(), see `tools.graph.cypher`.
+        """
+        size = len(json.dumps(dict(parameters)))
         if size > _PARAMETERS:
             raise TooLarge(f"The parameters have {size} characters as JSON. Expected at most {_PARAMETERS}.")
-        limit = min(asked.limit, self._config.rows)
-        with self._following.use() as opened:
-            reply = self._ask(opened, cypher, asked.parameters, limit, stop)
-        rows = reply["rows"]
-        return GraphResult(columns=reply["columns"], rows=rows, truncated=reply["truncated"], row_count=len(rows))
+        with self._view(reach) as view:
+            reply = self._ask(view, cypher, parameters, min(limit, self._config.rows), stop)
+            rows = reply["rows"]
+            return GraphResult(
+                columns=reply["columns"],
+                rows=rows,
+                truncated=reply["truncated"],
+                row_count=len(rows),
+                found=found_in(view, rows),
+            )
 
-    def schema(self) -> GraphSchema:
+    def schema(self, *, reach: Reach) -> GraphSchema:
         """Labels and edge types with their properties, counts and sample names."""
-        with self._following.use() as opened:
-            return opened.schema
+        with self._view(reach) as view:
+            return view.schema
 
-    def neighbours(self, asked: NeighboursQuery, *, stop: Event | None = None) -> Neighbourhood:
+    def neighbours(self, asked: NeighboursQuery, *, reach: Reach, stop: Event | None = None) -> Neighbourhood:
         """The nodes of that name or id, and what is up to `depth` edges away from them.
 
         Raises:
             NotFound: no such node; the message names the nearest names.
         """
-        with self._following.use() as opened:
-            found = self._ask(opened, _BY_NAME, {"name": asked.name}, asked.limit, stop)["rows"]
-            if not found:
-                raise self._no_node(opened, asked.name, stop)
-            nodes = {row[0]["id"]: _node(row[0], 0) for row in found}
+        with self._view(reach) as view:
+            rows = self._ask(view, _BY_NAME, {"name": asked.name}, asked.limit, stop)["rows"]
+            if not rows:
+                raise self._no_node(view, asked.name, stop)
+            nodes = {_key(row[0]): _node(row[0], 0) for row in rows}
             border, truncated = list(nodes), False
             for distance in range(1, asked.depth + 1):
-                around = self._ask(opened, _AROUND, {"ids": border}, asked.limit + len(nodes), stop)
-                fresh = [_node(row[0], distance) for row in around["rows"] if row[0]["id"] not in nodes]
+                if not (border and view.schema.edges):
+                    break
+                around = self._ask(view, _AROUND, {"keys": _keys(border)}, asked.limit + len(nodes), stop)
+                fresh = {_key(row[0]): _node(row[0], distance) for row in around["rows"] if _key(row[0]) not in nodes}
                 room = asked.limit - len(nodes)
                 truncated = truncated or bool(around["truncated"]) or len(fresh) > room
-                border = [node.id for node in fresh[:room]]
-                nodes |= {node.id: node for node in fresh[:room]}
-            between = self._ask(opened, _BETWEEN, {"ids": list(nodes)}, _EDGES, stop)
-            edges = [_edge(row[0]) for row in between["rows"]]
-            truncated = truncated or bool(between["truncated"])
-        return Neighbourhood(nodes=list(nodes.values()), edges=edges, truncated=truncated)
+                border = list(fresh)[:room]
+                nodes |= {key: fresh[key] for key in border}
+            edges: list[GraphEdge] = []
+            if view.schema.edges:
+                given = {"keys": _keys(list(nodes)), "names": [f"{label} {id}" for label, id in nodes]}
+                between = self._ask(view, _BETWEEN, given, _EDGES, stop)
+                edges = [_edge(row[0]) for row in between["rows"]]
+                truncated = truncated or bool(between["truncated"])
+            cite = Citing(view, [key[1] for key in nodes])
+        return Neighbourhood(
+            nodes=[node.model_copy(update={"sources": cite.node(*key)}) for key, node in nodes.items()],
+            edges=[
+                edge.model_copy(update={"sources": cite.edge(edge.source, edge.type, edge.target)}) for edge in edges
+            ],
+            truncated=truncated,
+        )
 
     def close(self) -> None:
         """Ends the engines."""
         self._following.close()
 
-    def _open(self, folder: Path) -> "_Opened":
-        try:
-            catalog = Catalog.model_validate_json((folder / "schema.json").read_bytes())
-        except (OSError, ValidationError) as error:
-            raise Failed(f"The graph in {str(folder)!r} cannot be read: {error}. Load it again.") from error
-        if catalog.engine != self._config.engine:
-            raise InvalidInput(
-                f"The graph was written by {catalog.engine!r}. Expected {self._config.engine!r}, as the settings say.",
-                hint="Load the graph again, or name the other engine in the settings.",
-            )
-        return _Opened(catalog.schema_, engines(self._config, folder, write=False))
+    @contextmanager
+    def _view(self, reach: Reach) -> Generator[View]:
+        if self._generations.current() is None:
+            raise empty()
+        with self._following.use() as views, views.use(reach) as view:
+            yield view
 
     def _ask(
-        self, opened: "_Opened", cypher: str, parameters: Mapping[str, Any], limit: int, stop: Event | None
+        self, view: View, cypher: str, parameters: Mapping[str, Any], limit: int, stop: Event | None
     ) -> dict[str, Any]:
         request = {"cypher": cypher, "parameters": dict(parameters), "limit": limit}
-        reply = opened.workers.ask(request, seconds=self._config.seconds, stop=stop)
+        reply = view.workers.ask(request, seconds=self._config.seconds, stop=stop)
         if "error" in reply:
-            raise self._explain(reply, opened.schema)
+            raise self._explain(reply, view.schema)
         return reply
 
-    def _no_node(self, opened: "_Opened", name: str, stop: Event | None) -> NotFound:
-        names = [str(row[0]) for row in self._ask(opened, _ALL_NAMES, {"most": _NAMES}, _NAMES, stop)["rows"]]
+    def _no_node(self, view: View, name: str, stop: Event | None) -> NotFound:
+        names = [str(row[0]) for row in self._ask(view, _ALL_NAMES, {"most": _NAMES}, _NAMES, stop)["rows"]]
         lower = {found.lower(): found for found in names}
         near = [found for key, found in lower.items() if name.lower() in key][:3]
         near = near or [lower[key] for key in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
@@ -182,20 +211,26 @@ class Graph:
 
 
 _BY_NAME = "MATCH (n) WHERE lower(n.name) = lower($name) OR n.id = $name RETURN n ORDER BY n.id"
-_AROUND = "MATCH (a)--(b) WHERE a.id IN $ids RETURN DISTINCT b ORDER BY b.id"
+# Kuzu finds wrong rows where IN is the condition itself (see `tools.graph.cypher`).
+_AROUND = (
+    "UNWIND $keys AS k MATCH (a)--(b) WHERE a.id = k.id AND label(a) = k.label "
+    "RETURN DISTINCT b, label(b) AS l, b.id AS i ORDER BY i, l"
+)
 _BETWEEN = (
-    "MATCH (a)-[r]->(b) WHERE a.id IN $ids AND b.id IN $ids RETURN r ORDER BY r.source, label(r), r.target, r.since"
+    "UNWIND $keys AS k MATCH (a)-[r]->(b) WHERE a.id = k.id AND label(a) = k.label "
+    "AND (concat(label(b), ' ', b.id) IN $names) = true "
+    "RETURN r ORDER BY r.source, label(r), r.target, r.since"
 )
 _ALL_NAMES = "MATCH (n) RETURN n.name LIMIT $most"
 
 
-class _Opened:
-    def __init__(self, schema: GraphSchema, workers: Workers) -> None:
-        self.schema = schema
-        self.workers = workers
+def _key(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Says which node: an id may stand under several labels."""
+    return row["label"], row["id"]
 
-    def close(self) -> None:
-        self.workers.close()
+
+def _keys(keys: list[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"label": label, "id": id} for label, id in keys]
 
 
 def _node(row: Mapping[str, Any], distance: int) -> GraphNode:
