@@ -18,6 +18,7 @@ _CROSSINGS = 20_000  # the work of finding cells grows with them
 _RECTS = 3_000
 _SHORT = 30  # code points that the cells of all columns but one have at most: what is longer is prose in columns
 _POINT = re.compile(r"[-•–*▪·o]|\(?([0-9]{1,3}|[a-zA-Z])[.)]|\(?[ivx]{1,4}[.)]")
+_NUMBER = re.compile(rf"{_POINT.pattern}|[0-9]{{1,3}}")  # numbers alone, where there are but two columns
 _HYPHEN = re.compile("[-\u00ad\u2010\ufffe\x02]\\s*\r?\n(?=[a-zäöüß])")
 
 
@@ -225,23 +226,18 @@ def _grid(words: Words, block: Sequence[Sequence[_Segment]]) -> Grid | None:
     if len(columns) < 2:
         return None
     rows: list[list[str]] = []
-    pitches = [_middle(above) - _middle(below) for above, below in pairwise(block)]
-    usual = median(pitches)
-    for at, parts in enumerate(block):
+    for parts in block:
         cells = [""] * len(columns)
         for part in parts:
             column = next(n for n, one in enumerate(columns) if one.left <= part.left <= one.right)
             text = _text(words, part.left - 0.5, part.bottom - 0.5, part.right + 0.5, part.top + 0.5)
             cells[column] = f"{cells[column]} {text}".strip()
-        near = at > 0 and pitches[at - 1] < 0.9 * usual
-        if at > 0 and not all(cells) and (near or (not cells[0] and sum(map(bool, cells)) == 1)):  # it runs on
-            rows[-1] = [f"{above} {below}".strip() for above, below in zip(rows[-1], cells, strict=True)]
-        else:
-            rows.append(cells)
+        rows.append(cells)
     lengths = sorted(median([len(row[n]) for row in rows if row[n]] or [0]) for n in range(len(columns)))
-    points = sum(_POINT.fullmatch(row[0]) is not None for row in rows)
+    rows = _unwrapped(rows, [_middle(above) - _middle(below) for above, below in pairwise(block)])
+    points = sum((_POINT if len(columns) > 2 else _NUMBER).fullmatch(row[0]) is not None for row in rows)
     full = sum(map(bool, (cell for row in rows for cell in row)))
-    if lengths[-2] > _SHORT or 2 * points > len(rows) or full < 0.6 * len(rows) * len(columns) or len(rows) < 3:
+    if lengths[-2] > _SHORT or 2 * points >= len(rows) or full < 0.6 * len(rows) * len(columns) or len(rows) < 3:
         return None
     parts = [part for row in block for part in row]
     return Grid(
@@ -252,6 +248,27 @@ def _grid(words: Words, block: Sequence[Sequence[_Segment]]) -> Grid | None:
         tuple(one.left for one in columns),
         rows,
     )
+
+
+def _unwrapped(rows: list[list[str]], pitches: list[float]) -> list[list[str]]:
+    """Joins the lines of cells that run over several: they lie nearer to each other than the rows do."""
+    if max(pitches) > 1.25 * min(pitches):
+        wide = (max(pitches) + min(pitches)) / 2
+        groups = [rows[:1]]
+        for row, pitch in zip(rows[1:], pitches, strict=True):
+            if pitch > wide:
+                groups.append([row])
+            else:
+                groups[-1].append(row)
+        if len(groups) > 2 and all(sum(map(all, group)) < 2 for group in groups):
+            return [[" ".join(filter(None, cells)) for cells in zip(*group, strict=True)] for group in groups]
+    joined: list[list[str]] = []
+    for row in rows:
+        if joined and not row[0] and sum(map(bool, row)) == 1:
+            joined[-1] = [f"{above} {below}".strip() for above, below in zip(joined[-1], row, strict=True)]
+        else:
+            joined.append(row)
+    return joined
 
 
 def _middle(row: Sequence[_Segment]) -> float:

@@ -68,7 +68,11 @@ def read_pdf(data: bytes, limits: Limits) -> Extract:
         title=heading or facts.get("Title", "").strip(),
         pages=starts,
         date=date_of(facts.get("ModDate")) or date_of(facts.get("CreationDate")),
-        metadata=metadata_of((key.lower(), facts.get(key, "")) for key in ("Author", "Subject", "Keywords")),
+        metadata=metadata_of(
+            (key.lower(), value)
+            for key in ("Author", "Subject", "Keywords")
+            if (value := facts.get(key, "")) not in ("(anonymous)", "(unspecified)")
+        ),
     )
 
 
