@@ -1,10 +1,13 @@
 """Read-only generations of a store: built aside, swapped atomically, removed when the last reader has left.
 
-A store folder holds numbered generation folders, the file `current` that names the one to read, and `writer.lock`.
+A store folder holds numbered generation folders, the file `current` that names the one to read, and the locks
+`writer.lock` and `sweep.lock`.
 A writer builds `000004.building`, renames it to `000004` and then replaces `current`; killed before that, it leaves
-nothing a reader would see. A reader holds a shared lock on `000004.lock` for as long as it reads.
+nothing a reader would see. A reader holds a shared lock on `000004.lock` for as long as it reads; the last one who lets
+go of an old generation removes it.
 """
 
+import contextlib
 import fcntl
 import os
 import re
@@ -123,19 +126,14 @@ class Generations:
             fcntl.flock(lock, fcntl.LOCK_UN)
             os.close(lock)
 
-    def sweep(self) -> int:
-        """Removes old generations that nobody reads; says how many readers keep from that.
-
-        Raises:
-            Unavailable: another process is building.
-        """
-        lock = self._lock()
-        try:
-            self._sweep()
-            return sum(1 for path in self.root.iterdir() if path.is_dir() and _NAME.fullmatch(path.name)) - 1
-        finally:
-            fcntl.flock(lock, fcntl.LOCK_UN)
-            os.close(lock)
+    def sweep(self) -> None:
+        """Removes older generations that nobody holds any more; for a reader who has let go of one."""
+        with contextlib.suppress(OSError), self._sweeping():
+            current = self.current() or 0
+            for path in list(self.root.iterdir()):
+                # A newer one may be a writer's, who is about to point at it.
+                if path.is_dir() and _NAME.fullmatch(path.name) and int(path.name) < current:
+                    _remove(path)
 
     def _folder(self, number: int) -> Path:
         return self.root / f"{number:06d}"
@@ -167,14 +165,26 @@ class Generations:
 
     def _sweep(self) -> None:
         """Removes what a killed writer left and old generations that nobody holds; only the writer calls it."""
-        current = self.current()
-        for path in list(self.root.iterdir()):
-            if path.suffix == ".building":
-                shutil.rmtree(path)
-            elif path.is_dir() and _NAME.fullmatch(path.name) and int(path.name) != current:
-                _remove(path)
-            elif path.suffix == ".lock" and path.stem.isdigit() and not path.with_suffix("").exists():
-                path.unlink(missing_ok=True)
+        with self._sweeping():
+            current = self.current()
+            for path in list(self.root.iterdir()):
+                if path.suffix == ".building":
+                    shutil.rmtree(path)
+                elif path.is_dir() and _NAME.fullmatch(path.name) and int(path.name) != current:
+                    _remove(path)
+                elif path.suffix == ".lock" and path.stem.isdigit() and not path.with_suffix("").exists():
+                    path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _sweeping(self) -> Generator[None]:
+        """One sweeps at a time; it does not take long."""
+        lock = os.open(self.root / "sweep.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            os.close(lock)
 
 
 class Following(Generic[T]):
@@ -208,7 +218,17 @@ class Following(Generic[T]):
         with self._lock:
             self._retire()
 
+    def refresh(self) -> None:
+        """Lets go of a generation that is not the current one any more: idle readers would keep its folder."""
+        with self._lock:
+            outdated = self._newest is not None and self._newest.generation.number != self._generations.current()
+            if outdated:
+                self._retire()
+        if outdated:
+            self._generations.sweep()
+
     def _take(self) -> "_Shared[T]":
+        self.refresh()
         with self._lock:
             current = self._generations.current()
             if self._newest is None or self._newest.generation.number != current:
@@ -226,17 +246,21 @@ class Following(Generic[T]):
     def _leave(self, shared: "_Shared[T]") -> None:
         with self._lock:
             shared.users -= 1
-            self._close_unused(shared)
+            outdated = self._close_unused(shared)
+        if outdated:
+            self._generations.sweep()
 
     def _retire(self) -> None:
         old, self._newest = self._newest, None
         if old is not None:
             self._close_unused(old)
 
-    def _close_unused(self, shared: "_Shared[T]") -> None:
+    def _close_unused(self, shared: "_Shared[T]") -> bool:
         if shared.users == 0 and shared is not self._newest:
             self._closes(shared.thing)
             shared.generation.close()
+            return True
+        return False
 
 
 class _Shared(Generic[T]):

@@ -77,7 +77,13 @@ def test_a_build_that_fails_leaves_no_trace(tmp_path: Path) -> None:
         raise ValueError("broken")
 
     assert store.current() == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["000001", "000001.lock", "current", "writer.lock"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "000001",
+        "000001.lock",
+        "current",
+        "sweep.lock",
+        "writer.lock",
+    ]
 
 
 def test_a_second_writing_process_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
@@ -165,6 +171,33 @@ def test_followers_move_on_and_the_old_is_closed_when_its_last_user_leaves(tmp_p
 
     following.close()
     assert closed == ["one", "two"]
+
+
+def test_an_idle_follower_that_is_told_to_look_lets_the_old_generation_go(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    build(store, "one")
+    following = Following(store, opens=lambda path: (path / "data").read_text(), closes=lambda text: None)
+    with following.use():
+        pass
+    build(store, "two")
+    assert (tmp_path / "000001").is_dir()
+
+    following.refresh()
+
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["000002"]
+    with following.use() as text:
+        assert text == "two"
+    following.close()
+
+
+def test_a_reader_who_sweeps_leaves_what_a_writer_is_building(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    build(store, "one")
+    with store.build() as folder:
+        folder.joinpath("data").write_text("two")
+        store.sweep()
+        assert folder.is_dir()
+    assert store.current() == 2
 
 
 def test_a_build_that_has_ended_lets_the_next_begin_even_while_a_child_holds_its_descriptor(tmp_path: Path) -> None:

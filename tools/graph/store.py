@@ -156,6 +156,10 @@ class Graph:
             truncated=truncated,
         )
 
+    def refresh(self) -> None:
+        """Lets go of a generation that is outdated, so that what was forgotten leaves the disk now."""
+        self._following.refresh()
+
     def close(self) -> None:
         """Ends the engines."""
         self._following.close()
