@@ -146,19 +146,19 @@ def tools(given: Globals, server: str, transport: Literal["stdio", "http"], host
 
 
 @partitur.command(short_help="Read documents into the knowledge base.")
-@click.argument("paths", nargs=-1, required=True, type=_PATH, metavar="PATH…")
+@click.argument("places", nargs=-1, required=True, metavar="PATH|URL…")
 @_format
 @_quiet
 @click.pass_obj
-def ingest(given: Globals, paths: tuple[Path, ...], shape: str, quiet: bool) -> int:
-    """Read documents into the knowledge base: txt, md, html, pdf, docx, and folders of them.
+def ingest(given: Globals, places: tuple[str, ...], shape: str, quiet: bool) -> int:
+    """Read documents into the knowledge base: txt, md, html, pdf, docx and more, folders of them, and web addresses.
 
     What is unchanged is left, what left a folder is removed. A file that cannot be read fails alone: it is named, the
     rest is read, and the exit code is 1.
     """
     from server.ingest import ingest_command
 
-    return ingest_command(given.settings(), paths, as_json=shape == "json", quiet=quiet)
+    return ingest_command(given.settings(), places, as_json=shape == "json", quiet=quiet)
 
 
 @partitur.command()

@@ -17,13 +17,14 @@ from server.progress import seconds
 from server.servers import Servers
 from server.settings import Settings
 from server.state import Database
-from tools.base import ArtifactStore
-from tools.knowledge import IngestReport
+from tools.base import ArtifactStore, PartiturError
+from tools.knowledge import IngestReport, KnowledgeConfig, Problem
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from tools.graph import LoadReport as GraphReport
+    from tools.knowledge.files import Inline
     from tools.tables import LoadReport as TablesReport
 
 __all__ = ["Bar", "delete_command", "documents_command", "ingest_command", "load", "load_command", "told"]
@@ -110,10 +111,10 @@ class Bar:
         self(done, total, message)
 
 
-def ingest_command(settings: Settings, paths: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
-    """Reads files and folders and prints the report; 1 where a file failed."""
+def ingest_command(settings: Settings, places: Sequence[str], *, as_json: bool, quiet: bool) -> int:
+    """Reads files, folders and web addresses and prints the report; 1 where one failed."""
     began = perf_counter()
-    report = asyncio.run(_ingest(settings, paths, quiet))
+    report = asyncio.run(_ingest(settings, places, quiet))
     if as_json:
         click.echo(report.model_dump_json(indent=2))
     else:
@@ -121,11 +122,33 @@ def ingest_command(settings: Settings, paths: Sequence[Path], *, as_json: bool, 
     return 1 if report.failed else 0
 
 
-async def _ingest(settings: Settings, paths: Sequence[Path], quiet: bool) -> IngestReport:
+async def _ingest(settings: Settings, places: Sequence[str], quiet: bool) -> IngestReport:
+    urls = [place for place in places if place.lower().startswith(("http://", "https://"))]
     async with AsyncExitStack() as closing:
         with Bar("Reading", quiet=quiet) as bar:
-            library = _servers(settings, closing).shelf
-            return await library.ingest(paths, caller=LOCAL, on_progress=bar.later)
+            servers = _servers(settings, closing)
+            fetched, failed = await _fetched(urls, servers.knowledge, bar)
+            paths = [Path(place) for place in places if place not in urls]
+            report = await servers.shelf.ingest(paths, fetched, caller=LOCAL, on_progress=bar.later)
+    report.failed[:0] = failed
+    return report
+
+
+async def _fetched(
+    urls: Sequence[str], config: KnowledgeConfig, tell: Callable[[float, float, str], None]
+) -> "tuple[list[Inline], list[Problem]]":
+    """What lies at web addresses, one after another; one that cannot be fetched fails alone."""
+    fetched: list[Inline] = []
+    failed: list[Problem] = []
+    for done, url in enumerate(urls):
+        from tools.knowledge.fetch import fetch
+
+        tell(done, len(urls), url)
+        try:
+            fetched.append(await fetch(url, config))
+        except PartiturError as error:
+            failed.append(Problem(name=url, reason=str(error)))
+    return fetched, failed
 
 
 def told(report: IngestReport, took: float | None = None) -> str:

@@ -2,7 +2,9 @@
 
 import json
 import sys
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
 
@@ -56,6 +58,50 @@ def test_a_file_that_fails_is_named_and_the_others_are_read(ingested: tuple[Path
 
 def test_what_is_unchanged_is_not_read_again(ingested: tuple[Path, list[tuple[int, str]]]) -> None:
     assert "Documents: 0 new, 2 unchanged" in ingested[1][1][1]
+
+
+class Town(BaseHTTPRequestHandler):
+    """One page of a town, on this machine."""
+
+    def do_GET(self) -> None:
+        page = b"# Wochenmarkt\n\nDer Wochenmarkt ist samstags.\n"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/markdown")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+@pytest.mark.timeout(60)
+def test_web_addresses_are_read_where_the_settings_allow_and_fail_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Town) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        town = f"127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("PARTITUR_KNOWLEDGE__URL_PRIVATE_HOSTS", json.dumps([town]))
+        with pytest.raises(SystemExit) as left:
+            main(
+                [
+                    "--home",
+                    str(tmp_path),
+                    "ingest",
+                    f"http://{town}/markt.md",
+                    f"http://localhost:{server.server_port}/",
+                    "-q",
+                ]
+            )
+        server.shutdown()
+    out, _ = capsys.readouterr()
+    assert left.value.code == 1
+    assert "Documents: 1 new" in out
+    assert f"http://localhost:{server.server_port}/: The address asks for port {server.server_port}" in out
+    with pytest.raises(SystemExit):
+        main(["--home", str(tmp_path), "documents"])
+    assert f"127.0.0.1-{server.server_port}/markt.md" in capsys.readouterr()[0]
 
 
 def test_documents_are_listed_answered_from_and_deleted(run: Run) -> None:

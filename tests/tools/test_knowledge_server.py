@@ -90,7 +90,11 @@ async def test_search_is_declared_as_a_source_and_delete_as_destructive(client: 
         ("search", {"query": ""}, "'query' does not fit"),
         ("search", {"query": "x", "limit": 51}, "'limit' does not fit"),
         ("search", {"query": "x", "tenant": "kreis"}, "'tenant' does not fit"),
-        ("ingest", {"name": "a.md"}, "exactly one of 'text' and 'content'"),
+        ("ingest", {"name": "a.md"}, "exactly one of 'text', 'content' and 'url'"),
+        ("ingest", {"text": "a"}, "a 'name' is expected"),
+        ("ingest", {"name": "a.md", "url": "https://example.org/"}, "none with 'url'"),
+        ("ingest", {"url": "http://169.254.169.254/latest"}, "does not lead to a public address"),
+        ("ingest", {"url": "https://example.org/", "collection": "fremd"}, "'fremd' is not there"),
         ("document", {"id": "nirgends"}, "Document 'nirgends' is not there"),
     ],
 )

@@ -160,12 +160,14 @@ class Similar(_Looking):
 
 
 class Ingest(BaseModel):
-    """One document, sent as text or as the bytes of a file."""
+    """One document, sent as text or as the bytes of a file, or fetched from the web."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(
-        min_length=1, max_length=300, description="File name; its ending says what it is. The same name replaces."
+        default="",
+        max_length=300,
+        description="File name of what is sent; its ending says what it is. The same name replaces.",
     )
     collection: Name = Field(default=DEFAULT, description="Where it goes.")
     access: Access | None = Field(
@@ -176,10 +178,16 @@ class Ingest(BaseModel):
         default=None, max_length=50_000_000, description="The bytes in base64, for pdf and docx."
     )
 
+    url: str | None = Field(
+        default=None, max_length=2_000, description="Or where it lies, http or https; then it has no name."
+    )
+
     @model_validator(mode="after")
-    def _one_of_both(self) -> "Ingest":
-        if (self.text is None) == (self.content is None):
-            raise ValueError("exactly one of 'text' and 'content' is expected")
+    def _one_of_three(self) -> "Ingest":
+        if [self.text, self.content, self.url].count(None) != 2:
+            raise ValueError("exactly one of 'text', 'content' and 'url' is expected")
+        if (self.name == "") != (self.url is not None):
+            raise ValueError("a 'name' is expected with 'text' and 'content', and none with 'url'")
         return self
 
     @property
@@ -316,7 +324,7 @@ ingest = ToolRef(
     name="knowledge.ingest",
     input=Ingest,
     output=IngestReport,
-    description="Reads one document (txt, md, html, pdf, docx, or a jsonl or json collection) into the store.",
+    description="Reads one document (txt, md, html, pdf, docx and more), sent or at a web address, into the store.",
     read_only=False,
     timeout=600.0,
 )

@@ -74,8 +74,16 @@ def build(
         async def report(done: float, total: float, message: str) -> None:
             await ctx.report_progress(done, total, message)
 
+        if given.url is not None:
+            from tools.knowledge.fetch import fetch
+
+            # Before anything is asked for: who may not put it there learns nothing of what lies at the address.
+            await shelf.reaches.writable(caller_of(ctx), given.collection)
+            sent = await fetch(given.url, config)
+        else:
+            sent = Inline(given.name, given.data)
         return await shelf.ingest(
-            documents=[Inline(given.name, given.data)],
+            documents=[sent],
             caller=caller_of(ctx),
             collection=given.collection,
             access=given.access,
