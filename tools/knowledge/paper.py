@@ -3,11 +3,16 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from tools.knowledge.facts import date_of, metadata_of
-from tools.knowledge.formats import Extract, Limits, Unreadable
+from tools.knowledge.formats import Extract, Limits, Skip, Unreadable
 from tools.knowledge.grids import Grid, grids
 from tools.knowledge.rows import row_line
+from tools.knowledge.scan import Scanner, scanned
+
+if TYPE_CHECKING:
+    import pypdfium2 as pdfium
 
 __all__ = ["read_pdf"]
 
@@ -15,6 +20,7 @@ _MAX_PAGES = 20_000
 _GAP = 1.7  # line pitch in font sizes above which a paragraph ends
 _FULL = 0.85  # of the widest line of a page: a shorter line was ended on purpose
 _LARGER = 1.15  # of the body's font size: a heading
+_UNNAMED = frozenset(("", "anonymous", "unspecified", "untitled"))  # what programs write where nobody said
 _HYPHENS = "-\u00ad\u2010\ufffe\x02"
 
 
@@ -29,11 +35,11 @@ class _Line:
     """A table, which stands here as one line."""
 
 
-def read_pdf(data: bytes, limits: Limits) -> Extract:
-    """Text of all pages in reading order as the file gives it.
+def read_pdf(data: bytes, limits: Limits) -> Iterator[Extract | Skip]:
+    """Text of all pages in reading order as the file gives it; scanned ones are recognised, or named as skipped.
 
     Raises:
-        Unreadable: it is no PDF, is locked with a password, or has too many pages.
+        Unreadable: it is no PDF, is locked with a password, has no text, or too many pages.
     """
     import pypdfium2 as pdfium
 
@@ -50,30 +56,53 @@ def read_pdf(data: bytes, limits: Limits) -> Extract:
             raise Unreadable(f"The PDF has {len(document):,} pages. Expected at most {_MAX_PAGES:,}.")
         pages: list[list[_Line]] = []
         total = 0
+        lost: dict[int, str] = {}
         for number in range(len(document)):
             page = document[number]
             lines = list(_lines(page))
+            if not lines and scanned(page):
+                try:
+                    lines = list(_recognised(page))
+                except Unreadable as error:
+                    lost[number + 1] = str(error)
             page.close()
             total += sum(len(line.text) for line in lines)
             if total > limits.text_chars:
                 raise Unreadable(f"The text has more than {limits.text_chars:,} code points. Split the file.")
             pages.append(lines)
-        facts = document.get_metadata_dict()
+        facts = ((key.lower(), value.strip()) for key, value in document.get_metadata_dict().items())
+        said = {key: value for key, value in facts if value.strip("()").lower() not in _UNNAMED}
     text, starts = _joined(_with_headers(_without_furniture(pages)))
     if not text:
-        raise Unreadable("The PDF has no text. A scanned document needs text recognition first.")
+        raise Unreadable(f"The PDF has no text. {next(iter(lost.values()), 'Its pages are empty.')}")
     heading = next((line.lstrip("# ") for line in text.split("\n") if line.startswith("#")), "")
-    return Extract(
+    yield Extract(
         text,
-        title=heading or facts.get("Title", "").strip(),
+        title=heading or said.get("title", ""),
         pages=starts,
-        date=date_of(facts.get("ModDate")) or date_of(facts.get("CreationDate")),
-        metadata=metadata_of(
-            (key.lower(), value)
-            for key in ("Author", "Subject", "Keywords")
-            if (value := facts.get(key, "")) not in ("(anonymous)", "(unspecified)")
-        ),
+        date=date_of(said.get("moddate")) or date_of(said.get("creationdate")),
+        metadata=metadata_of((key, said[key]) for key in ("author", "subject", "keywords") if key in said),
     )
+    for reason in dict.fromkeys(lost.values()):
+        places = [str(number) for number, why in lost.items() if why == reason]
+        shown = ", ".join(places[:20]) + (" and more" if len(places) > 20 else "")
+        yield Skip(f"page{'s' * (len(places) > 1)} {shown}", reason)
+
+
+def _recognised(page: "pdfium.PdfPage") -> Iterator[_Line]:
+    """Lines of a scanned page, without a size: that of recognised letters tells no headings."""
+    scanner = Scanner.find()
+    if scanner is None:
+        raise Unreadable(
+            "It is scanned, and 'tesseract' with German or English is not installed here. "
+            "Install it, or recognise the text first."
+        )
+    top = 0.0
+    for block in scanner.paragraphs(page):
+        for line in block:
+            yield _Line(line, 0.0, top)
+            top -= 1.0
+        top -= 2.0
 
 
 def _lines(page: object) -> Iterator[_Line]:
@@ -160,7 +189,8 @@ def _joined(pages: list[list[_Line]]) -> tuple[str, list[int]]:
     sizes = Counter[float]()
     for page in pages:
         for line in page:
-            sizes[round(line.size, 1)] += len(line.text)
+            if line.size:
+                sizes[round(line.size, 1)] += len(line.text)
     body = sizes.most_common(1)[0][0] if sizes else 0.0
     larger = sorted({size for size in sizes if size > body * _LARGER}, reverse=True)[:4]
     parts: list[str] = []

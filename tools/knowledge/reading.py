@@ -95,7 +95,7 @@ def _documents(kind: str, data: bytes, limits: Limits) -> Iterator[Extract | Ski
         case "pdf":
             from tools.knowledge.paper import read_pdf
 
-            yield read_pdf(data, limits)
+            yield from read_pdf(data, limits)
         case "docx":
             from tools.knowledge.word import read_docx
 
