@@ -247,7 +247,7 @@ def test_a_value_late_in_a_long_column_still_decides_its_type(tmp_path: Path) ->
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match=r"'/nowhere' is not there\. Expected a folder with CSV or Parquet files"):
+    with pytest.raises(NotFound, match=r"'/nowhere' is not there\. Expected a folder with CSV, Parquet or XLSX files"):
         load(Path("/nowhere"), config=config(tmp_path))
 
 

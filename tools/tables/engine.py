@@ -4,8 +4,9 @@ Loaded by path in a bare child process (see `tools.child`): it imports the stand
 
 The store's file is attached under a name that nobody can guess. For each query a fresh connection gets temporary views,
 only of the tables that the statement names and that its caller sees. Where a caller does not see every row, the rows are
-first written into a table in memory, by a statement of ours: DuckDB moves conditions of a query below those of a view,
-so that an error or a statistic would speak of rows which the view leaves out. From a copy there is nothing to be learnt.
+first written into a table in memory, by a statement of ours. Of a view with a condition, DuckDB's statistics would speak
+of all rows, and the order in which it works out the view's condition and the query's is its own affair, so that an error
+could come from a row the view leaves out. From a copy there is nothing to be learnt of what was not copied.
 """
 
 import json
@@ -165,7 +166,7 @@ def _checked(tree: dict[str, Any], views: dict[str, Any]) -> tuple[set[str], dic
         if kind == "BASE_TABLE":
             path = node.get("qualified_name", {}).get("path") or [node.get("table_name", "")]
             name = str(path[-1]).lower()
-            if name in views and len(path) == 1:
+            if name in views and path[:-1] in ([], ["main"]):
                 named.add(name)
             elif name not in local or len(path) > 1:
                 return set(), {"error": ".".join(path), "kind": "table"}

@@ -117,7 +117,8 @@ def forget(config: TablesConfig, *, tenant: str, collection: str, tables: Iterab
             raise _Nothing
         with _Writing(folder, config, old) as writing:
             writing.finish([table for table in old.stored.tables if table not in gone], fresh=())
-    return Forgotten(tables=[table.name for table in gone], rows=sum(table.rows for table in gone), held=store.sweep())
+    held = sum(1 for path in store.root.iterdir() if path.is_dir() and path.name.isdigit()) - 1
+    return Forgotten(tables=[table.name for table in gone], rows=sum(table.rows for table in gone), held=held)
 
 
 def _silent(done: float, total: float, message: str) -> None:
