@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tools.knowledge.chunking import STRUCTURE, Chunking
 from tools.knowledge.chunks import Chunk, cut
-from tools.knowledge.formats import CONTROLS, Extract, Limits, Skip, Unreadable, kind_of
+from tools.knowledge.formats import CONTROLS, Extract, Limits, Skip, Unreadable, kind_of, spoken
 from tools.knowledge.prepared import Prepared, PreparedChunk
 from tools.knowledge.ranking import chunk_terms
 from tools.knowledge.reading import read
@@ -66,7 +66,7 @@ def prepare(
 def _prepared(name: str, found: Extract, media_type: str, chunking: Chunking) -> Prepared:
     declared = found.language[:2].lower()
     language: Language = "de" if declared == "de" else "en" if declared == "en" else detect(found.text)
-    title = found.title or _first_heading(found.text) or _named(found) or _spoken(name)
+    title = found.title or _first_heading(found.text) or _named(found) or spoken(name)
     if chunking.kind == "structure":
         chunks = cut(found.text, language=language, pages=found.pages, title=title)
     else:
@@ -120,11 +120,4 @@ def _first_heading(text: str) -> str:
 
 def _named(found: Extract) -> str:
     """A record by its id, a file in a container by its name."""
-    return _spoken(found.record) if found.media_type else found.record
-
-
-def _spoken(name: str) -> str:
-    """A file's name as a title: without folder and ending."""
-    base = name.rpartition("/")[2]
-    stem = base.rpartition(".")[0] or base
-    return stem.replace("_", " ").strip()
+    return spoken(found.record) if found.media_type else found.record

@@ -16,6 +16,7 @@ __all__ = [
     "decode",
     "ending_of",
     "kind_of",
+    "spoken",
     "suffix_of",
 ]
 
@@ -101,6 +102,13 @@ def suffix_of(name: str) -> str:
     """The ending of a file name in small letters, with its dot; empty where there is none."""
     base = name.rpartition("/")[2]
     return "." + base.rpartition(".")[2].lower() if "." in base[1:] else ""
+
+
+def spoken(name: str) -> str:
+    """A file's name as a title: without folder and ending."""
+    base = name.rpartition("/")[2]
+    stem = base.rpartition(".")[0] or base
+    return stem.replace("_", " ").strip()
 
 
 def kind_of(name: str) -> tuple[Kind, str]:

@@ -82,7 +82,7 @@ def shown(value: Value, language: Language, look: Look | None = None) -> str:
 
 def _number(value: float, language: Language, look: Look | None) -> str:
     if look is None or abs(value) > 1e15:
-        text = str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.12g}"
+        text = str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.10g}"
         return text.replace(".", ",") if language == "de" else text
     text = f"{value * 100 if look.percent else value:,.{look.decimals}f}"
     if not look.grouped:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tools.knowledge.formats import Extract, Limits, Skip, Unreadable, kind_of
+from tools.knowledge.formats import Extract, Limits, Skip, Unreadable, kind_of, spoken
 from tools.knowledge.packed import Budget
 
 __all__ = ["read"]
@@ -34,6 +34,8 @@ def read(
                     raise Unreadable(f"The text has more than {limits.text_chars:,} code points. Split the file.")
                 if not found.text.strip():
                     raise Unreadable("No text was found in the file. A scanned document needs text recognition first.")
+                if kind == "sheets" and not found.title:  # sheets are called 'Tabelle1'
+                    found = replace(found, title=spoken(name))
             yield found
         return
     if depth > _NESTED:

@@ -2,6 +2,7 @@
 
 import re
 
+from tools.knowledge.facts import date_of, metadata_of
 from tools.knowledge.formats import Extract, decode
 
 __all__ = ["read_html"]
@@ -14,6 +15,7 @@ _BLOCKS = frozenset(
     " summary table tbody tfoot thead tr ul caption body html".split()
 )
 _SPACE = re.compile(r"\s+")
+_DATES = ("dcterms.modified", "article:modified_time", "dc.date.modified", "date", "dcterms.created", "dc.date")
 
 
 def read_html(data: bytes) -> Extract:
@@ -107,4 +109,16 @@ def read_html(data: bytes) -> Extract:
     title = caught or (_SPACE.sub(" ", head.text()).strip() if head is not None else "")
     root = tree.css_first("html")
     language = (root.attributes.get("lang") or "") if root is not None else ""
-    return Extract("\n".join(lines).strip("\n"), title=title, language=language)
+    said = {
+        (found.attributes.get("name") or found.attributes.get("property") or "").lower(): found.attributes.get(
+            "content"
+        )
+        for found in tree.css("meta")
+    }
+    return Extract(
+        "\n".join(lines).strip("\n"),
+        title=title,
+        language=language,
+        date=next((date for name in _DATES if (date := date_of(said.get(name)))), ""),
+        metadata=metadata_of((name, said.get(name)) for name in ("author", "description", "keywords")),
+    )
