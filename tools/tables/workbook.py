@@ -122,7 +122,7 @@ class Heading:
 
 
 def heading(rows: Sequence[Sequence[str]], merged: Sequence[Sequence[int]]) -> Heading:
-    """Finds the header line: the first row that has words for at least half as many columns as the fullest row has
+    """Finds the header line: the first row that has words for more than half as many columns as the fullest row has
     values. Cells above it, or in it, that are merged over some of the columns go before the names of these.
 
     Args:
@@ -141,7 +141,7 @@ def heading(rows: Sequence[Sequence[str]], merged: Sequence[Sequence[int]]) -> H
         for row in range(top, last + 1):
             for column in range(left, min(right + 1, len(grid[0]))):
                 grid[row][column] = grid[top][left] if right - left < len(grid[0]) - 1 else rows[row][column]
-    enough = (max(sum(map(bool, row)) for row in rows) + 1) // 2
+    enough = max(sum(map(bool, row)) for row in rows) // 2 + 1
     filled = (at for at, row in enumerate(grid) if sum(map(bool, row)) >= enough)
     at = next((at for at, row in enumerate(grid) if _words(row) >= enough), None)
     at = next(filled) if at is None else at
