@@ -35,6 +35,7 @@ from server.rest_api import RestApi
 from server.serving import Stopping, say
 from server.settings import Settings
 from server.stored import Stored
+from server.tools_api import ToolsApi
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -104,7 +105,10 @@ def create_app(
             *stored.routes(),
             *responses.routes(),
             *rest.routes(),
-            Route("/openapi.json", OpenApi(house.catalog).document, methods=["GET"]),
+            *ToolsApi(house).routes(),
+            Route(
+                "/openapi.json", OpenApi(house.catalog, house.runtime.toolbox.refs.values()).document, methods=["GET"]
+            ),
             Route("/docs", docs_page, methods=["GET"]),
             Route(PATH, mcp),
         ],

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 import click
 
+from server.cli_collections import collections
+
 if TYPE_CHECKING:
     from server.settings import Settings
 
@@ -226,6 +228,9 @@ def models_serve(given: Globals, id: str) -> int:
     from server.hub_commands import serve_command
 
     return serve_command(given.settings(), id)
+
+
+partitur.add_command(collections)
 
 
 @partitur.group(short_help="List, create and revoke API keys.")

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from tools.knowledge.files import Inline
     from tools.tables import LoadReport as TablesReport
 
-__all__ = ["Bar", "delete_command", "documents_command", "ingest_command", "load", "load_command", "told"]
+__all__ = [
+    "Bar",
+    "delete_command",
+    "documents_command",
+    "ingest_command",
+    "load",
+    "load_command",
+    "open_servers",
+    "told",
+]
 
 _NAMED = 20
 """Files that failed or were left out, named one by one."""
@@ -126,7 +135,7 @@ async def _ingest(settings: Settings, places: Sequence[str], quiet: bool) -> Ing
     urls = [place for place in places if place.lower().startswith(("http://", "https://"))]
     async with AsyncExitStack() as closing:
         with Bar("Reading", quiet=quiet) as bar:
-            servers = _servers(settings, closing)
+            servers = open_servers(settings, closing)
             fetched, failed = await _fetched(urls, servers.knowledge, bar)
             paths = [Path(place) for place in places if place not in urls]
             report = await servers.shelf.ingest(paths, fetched, caller=LOCAL, on_progress=bar.later)
@@ -179,7 +188,7 @@ def documents_command(settings: Settings, *, limit: int | None, as_json: bool) -
 
     async def read() -> str:
         async with AsyncExitStack() as closing:
-            found = await _servers(settings, closing).shelf.documents(LOCAL, limit=limit)
+            found = await open_servers(settings, closing).shelf.documents(LOCAL, limit=limit)
         if as_json:
             return found.model_dump_json(indent=2)
         if not found.total:
@@ -197,7 +206,7 @@ def delete_command(settings: Settings, ids: Sequence[str]) -> int:
 
     async def drop() -> int:
         async with AsyncExitStack() as closing:
-            gone = await _servers(settings, closing).shelf.delete(ids, LOCAL)
+            gone = await open_servers(settings, closing).shelf.delete(ids, LOCAL)
         if gone.deleted:
             click.echo(f"Deleted: {', '.join(gone.deleted)}")
         if gone.missing:
@@ -213,7 +222,7 @@ def delete_command(settings: Settings, ids: Sequence[str]) -> int:
 def load_command(settings: Settings, what: str, folder: Path, *, as_json: bool, quiet: bool) -> int:
     """Loads a folder as graph or tables and prints the report; 1 where a file failed."""
     with Bar("Loading", unit="bytes", quiet=quiet) as bar:
-        report = load(_servers(settings, AsyncExitStack()), what, folder, bar)
+        report = load(open_servers(settings, AsyncExitStack()), what, folder, bar)
     if as_json:
         click.echo(report.model_dump_json(indent=2))
     else:
@@ -247,7 +256,8 @@ def _facts(data: dict[str, object]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in data.items() if not isinstance(value, dict))
 
 
-def _servers(settings: Settings, closing: AsyncExitStack) -> Servers:
+def open_servers(settings: Settings, closing: AsyncExitStack) -> Servers:
+    """The tool servers alone, for commands that need no house around them."""
     settings.home.mkdir(parents=True, exist_ok=True)
     models = house_models(settings)
     hub = open_hub(models, settings.home)

@@ -16,6 +16,8 @@ from agents.kit import Result, Turn, UseCase
 from compositions.catalog import Catalog
 from server.openapi_responses import response_paths
 from server.openapi_stored import stored_paths
+from server.openapi_tools import tool_paths
+from tools.base import ToolRef
 
 __all__ = ["OpenApi", "document", "general", "version"]
 
@@ -73,10 +75,11 @@ _CHAT = {
 
 
 class OpenApi:
-    """Serves the document of a catalog."""
+    """Serves the document of a catalog and of the house's own tools."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, tools: Iterable[ToolRef[Any, Any]] = ()) -> None:
         self._catalog = catalog
+        self._tools = tuple(tools)
 
     async def document(self, request: Request) -> Response:
         """The document as JSON."""
@@ -84,10 +87,10 @@ class OpenApi:
 
     @cached_property
     def _bytes(self) -> bytes:
-        return to_json(document(self._catalog))
+        return to_json(document(self._catalog, self._tools))
 
 
-def document(use_cases: Iterable[UseCase[Any, Any]]) -> dict[str, Any]:
+def document(use_cases: Iterable[UseCase[Any, Any]], tools: Iterable[ToolRef[Any, Any]] = ()) -> dict[str, Any]:
     """OpenAPI 3.1: the general routes, and one typed route for each use case."""
     listed = list(use_cases)
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = []
@@ -106,6 +109,7 @@ def document(use_cases: Iterable[UseCase[Any, Any]]) -> dict[str, Any]:
                 "responses": _responses("The envelope.", refs[Result[use_case.output], "serialization"]),
             }
         }
+    paths |= tool_paths(tools)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -114,7 +118,7 @@ def document(use_cases: Iterable[UseCase[Any, Any]]) -> dict[str, Any]:
             "description": "Typed AI use cases at every interface. Each request carries 'Authorization: Bearer pt-…'.",
         },
         "security": [{"key": []}],
-        "tags": [{"name": name} for name in ("Use cases", "OpenAI", "MCP", "Service")],
+        "tags": [{"name": name} for name in ("Use cases", "Tools", "OpenAI", "MCP", "Service")],
         "paths": paths,
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},

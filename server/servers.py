@@ -1,12 +1,13 @@
 """The tool servers of this installation, each built at its first use."""
 
 from contextlib import AsyncExitStack
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from agents.kit import HouseServer, OutsideServer
 from server.models import Models
-from server.settings import McpServer, Settings
+from server.outside import outside_servers
+from server.settings import Settings
 from server.state import Database
 from tools import graph, image, knowledge, speech, tables, translation
 from tools.base import ArtifactStore, ToolRef
@@ -15,10 +16,11 @@ from tools.models import Hub, Pool
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from fastmcp import Client, FastMCP
+    from fastmcp import FastMCP
 
     from server.state.collections import Collections
     from tools.knowledge.library import Library
+    from tools.knowledge.searching import Models as Meaning
     from tools.knowledge.shelf import Shelf
 
 __all__ = ["Servers"]
@@ -46,9 +48,9 @@ class Servers:
 
     @property
     def knowledge(self) -> knowledge.KnowledgeConfig:
-        return knowledge.KnowledgeConfig(
-            home=self._settings.home / "knowledge", max_file_bytes=self._settings.max_file_bytes
-        )
+        options = dict(self._settings.knowledge)
+        home, most = self._settings.home / "knowledge", self._settings.max_file_bytes
+        return knowledge.KnowledgeConfig(home=home, max_file_bytes=most, **options)
 
     @property
     def speech(self) -> speech.SpeechConfig:
@@ -95,7 +97,7 @@ class Servers:
         if self._library is None:
             from tools.knowledge.library import Library
 
-            self._library = Library(self.knowledge, self.collections)
+            self._library = Library(self.knowledge, self.collections, self._meaning())
             self._closing.push_async_exit(self._library)
         return self._library
 
@@ -123,10 +125,28 @@ class Servers:
 
     def outside(self) -> dict[str, OutsideServer]:
         """The MCP servers of others that the settings name."""
-        return {
-            name: OutsideServer(connect=partial(_client, server), tools=server.tools, sources=server.sources)
-            for name, server in self._settings.mcp_servers.items()
-        }
+        return outside_servers(self._settings.mcp_servers)
+
+    def _meaning(self) -> "Meaning":
+        """The models that search asks, where the hub has them."""
+        from tools.endpoint import Endpoint
+        from tools.knowledge.meaning import EndpointEmbedder, EndpointReranker
+        from tools.knowledge.searching import Models
+
+        options = self._settings.knowledge
+        embedding, rerank = self.pool("embedding"), self.pool("rerank")
+        return Models(
+            EndpointEmbedder(
+                Endpoint(pool=embedding, setting="PARTITUR_EMBEDDING"),
+                embedding.id,
+                query_prefix=options.query_prefix,
+                passage_prefix=options.passage_prefix,
+            )
+            if embedding
+            else None,
+            EndpointReranker(Endpoint(pool=rerank, setting="[models] rerank")) if rerank else None,
+            options.embedding_weight,
+        )
 
     def _build_graph(self) -> "FastMCP":
         from tools.graph.server import build
@@ -134,7 +154,7 @@ class Servers:
 
         store = Graph(self.graph)
         self._closing.callback(store.close)
-        return build(self.graph, graph=store)
+        return build(self.graph, graph=store, reaches=self.collections)
 
     def _build_image(self) -> "FastMCP":
         from tools.image.server import build
@@ -157,28 +177,12 @@ class Servers:
 
         store = Tables(self.tables)
         self._closing.callback(store.close)
-        return build(self.tables, tables=store)
+        return build(self.tables, tables=store, reaches=self.collections)
 
     def _build_translation(self) -> "FastMCP":
         from tools.translation.server import build
 
         return build(self.translation, pool=self.pool("chat"))
-
-
-def _client(server: McpServer) -> "Client[Any]":
-    """A client that is not connected yet."""
-    from fastmcp import Client
-    from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
-
-    from server.outside_http import http_client
-
-    if server.url is not None:
-        headers = {"Authorization": f"Bearer {server.key.get_secret_value()}"} if server.key else {}
-        transport = StreamableHttpTransport(server.url, headers=headers, httpx_client_factory=http_client)
-        return Client(transport, timeout=server.timeout)
-    program, *arguments = server.command
-    environment = {name: value.get_secret_value() for name, value in server.environment.items()}
-    return Client(StdioTransport(program, arguments, env=environment), timeout=server.timeout)
 
 
 def _refs(package: "ModuleType") -> list[ToolRef[Any, Any]]:

@@ -4,17 +4,28 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from server.state import postgresql_address
 from tools.base import SetupError
+from tools.knowledge import KnowledgeOptions
 from tools.models import ModelConfig, web_address
 from tools.ragflow import RagflowConfig
 
-__all__ = ["Brand", "Settings", "load_settings", "quieten_fastmcp", "unknown_variables"]
+__all__ = ["Brand", "McpServer", "Settings", "load_settings", "quieten_fastmcp", "unknown_variables"]
 
 
 class Brand(BaseModel):
@@ -25,6 +36,40 @@ class Brand(BaseModel):
     name: str = Field(default="Partitur", max_length=80)
 
 
+def _referred(value: object) -> object:
+    """A secret, or where it is: `env:NAME` in the environment, `file:/path` in a file."""
+    if not isinstance(value, str):
+        return value
+    kind, _, place = value.partition(":")
+    if kind == "env":
+        if place not in os.environ:
+            raise ValueError(f"the variable {place!r} is not set; expected a secret in it")
+        return os.environ[place]
+    if kind == "file":
+        try:
+            return Path(place).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"the file {place!r} cannot be read; expected a secret in it") from error
+    return value
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_referred)]
+ResultPath = Annotated[str, StringConstraints(pattern=r"^$|^[^.]+(\.[^.]+)*$", max_length=200)]
+
+
+class McpPassages(BaseModel):
+    """Where in a tool's result what may be quoted stands: names and numbers joined by dots; empty = the thing itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    items: ResultPath = Field(default="", description="The list of results, or the only one.")
+    text: ResultPath = Field(default="text", description="In a result, as all that follow: its text.")
+    title: ResultPath | None = Field(default=None, description="Its title.")
+    document: ResultPath | None = Field(default=None, description="The id or the address of its document.")
+    page: ResultPath | None = Field(default=None, description="Its page, from 1.")
+    score: ResultPath | None = Field(default=None, description="How well it fits: higher is better.")
+
+
 class McpServer(BaseModel):
     """An MCP server of others whose tools use cases may call, as `name.tool`."""
 
@@ -32,18 +77,32 @@ class McpServer(BaseModel):
 
     url: str | None = Field(default=None, pattern=r"^https?://", description="Where it answers over streamable HTTP.")
     command: tuple[str, ...] = Field(default=(), description="Or the program that speaks MCP on stdin and stdout.")
-    environment: dict[str, SecretStr] = Field(
+    environment: dict[str, Secret] = Field(
         default_factory=dict[str, SecretStr], description="The program's environment; it gets nothing else of ours."
     )
-    key: SecretStr | None = Field(default=None, description="Bearer token for the URL. A caller's is never passed on.")
+    key: Secret | None = Field(default=None, description="Bearer token for the URL. A caller's is never passed on.")
+    headers: dict[str, Secret] = Field(
+        default_factory=dict[str, SecretStr], description="Headers for the URL besides, for example X-API-Key."
+    )
     tools: tuple[str, ...] = Field(min_length=1, description="The tools that may be called.")
     sources: tuple[str, ...] = Field(default=(), description="Those that return passages to quote.")
+    passages: dict[str, McpPassages] = Field(
+        default_factory=dict[str, McpPassages],
+        description="Where the passages are in results of another shape, by tool.",
+    )
+    pins: dict[str, str] = Field(
+        default_factory=dict[str, str], description="What tools said of themselves when they were approved, by tool."
+    )
     timeout: float = Field(default=60.0, gt=0, description="Seconds that one call may take.")
+    max_result_bytes: int = Field(default=1_000_000, ge=1_000, description="Larger results are refused.")
 
     @model_validator(mode="after")
     def _one_way(self) -> "McpServer":
         if (self.url is None) == (not self.command):
             raise ValueError("exactly one of 'url' and 'command' is expected")
+        for setting in ("sources", "passages", "pins"):
+            if unknown := set(getattr(self, setting)) - set(self.tools):
+                raise ValueError(f"{setting!r} names {min(unknown)!r}, which is not among 'tools'")
         return self
 
 
@@ -106,6 +165,9 @@ class Settings(BaseSettings):
         default_factory=dict[str, McpServer], description="MCP servers of others, by the name their tools go under."
     )
 
+    knowledge: KnowledgeOptions = Field(
+        default=KnowledgeOptions(), description="Where documents are kept, how they are read and searched."
+    )
     ragflow: RagflowConfig | None = Field(
         default=None, description="A RAGFlow server that keeps the documents; null = our own tables in the home."
     )

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from server.house import House
 from server.inside import Inside
+from server.keeping import keep
 from server.openai_api import CHAT
 from server.openai_batches import BatchesApi
 from server.openai_files import FilesApi
@@ -105,6 +106,7 @@ class Stored:
         await self._ready()
         await self.files.store.sweep()
         await self._shelving.tidy()
+        await keep(self._house.servers)
 
     async def _ready(self) -> None:
         """Imports what the stores are made of: that is dear, and must not hold up the event loop."""

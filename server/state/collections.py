@@ -127,6 +127,15 @@ class Collections:
             where = (collections.c.tenant == caller.tenant) & (collections.c.name == name)
             await connection.execute(collections.delete().where(where))
 
+    async def timed(self) -> Sequence[tuple[str, str, int]]:
+        """Of all tenants those that keep what they hold for some days only: tenant, name and days."""
+        if not self._database.there:
+            return []
+        async with self._database.read() as connection:
+            query = collections.select().where(collections.c.retention_days.is_not(None))
+            rows = (await connection.execute(query)).mappings().all()
+        return [(row["tenant"], row["name"], row["retention_days"]) for row in rows]
+
     async def _mine(self, caller: Caller, name: str) -> Collection:
         found = await self.get(caller, name)
         if not _manages(found, caller):

@@ -303,6 +303,19 @@ class Library:
             await store.drop_all(Target(caller.tenant, shelf))
             await store.tend(compact=True)
 
+    async def expire(self, tenant: str, collection: str, days: int) -> list[str]:
+        """Deletes what came into a collection more than so many days ago; returns the ids. It was out of reach already."""
+        store = await self._opened(tenant)
+        async with self._alone(None):
+            kept = Readable(tenant, {collection: days}, None)
+            everything = Readable(tenant, {collection: None}, None)
+            there = {row["id"] for row in await store.documents(everything)}
+            late = sorted(there - {row["id"] for row in await store.documents(kept)})
+            if late:
+                await store.drop_documents(everything, late)
+                await store.tend(compact=True)
+        return late
+
     async def _readable(self, caller: Caller, collections: Sequence[str] | None, shelf: str | None) -> Readable:
         if shelf is not None:
             return Readable(caller.tenant, {shelf: None}, None)
