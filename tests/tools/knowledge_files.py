@@ -1,10 +1,15 @@
 """Small files of every format, made on the spot, and a library over an empty folder."""
 
 import io
+import zipfile
 import zlib
+from collections.abc import Mapping
+from datetime import datetime
+from email.message import EmailMessage
 from pathlib import Path
 
 import docx
+import xlsxwriter
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.platypus import Flowable, PageBreak, Paragraph, SimpleDocTemplate
 
@@ -62,6 +67,52 @@ def word() -> bytes:
             table.cell(row, column).text = text
     out = io.BytesIO()
     document.save(out)
+    return out.getvalue()
+
+
+def workbook() -> bytes:
+    """An Excel file with money, shares, dates, a title above its table, empty places and a hidden sheet."""
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+        book.set_properties({"author": "Kämmerei", "created": datetime(2027, 2, 1, 10)})
+        fees = book.add_worksheet("Gebühren")
+        fees.write(0, 0, "Gebühren der Stadt Birkenfurt")
+        fees.write_row(2, 1, ["Leistung", "Betrag", "Satz", "Ab", "Uhrzeit", "Gilt", "Menge"])
+        fees.write(3, 1, "Ausweis")
+        fees.write(3, 2, 1234.5, book.add_format({"num_format": '#,##0.00 "€"'}))
+        fees.write(3, 3, 0.19, book.add_format({"num_format": "0%"}))
+        fees.write_datetime(3, 4, datetime(2027, 1, 1), book.add_format({"num_format": "dd.mm.yyyy"}))
+        fees.write(3, 5, 8.5 / 24, book.add_format({"num_format": "hh:mm"}))
+        fees.write(3, 6, True)
+        fees.write(3, 7, 37)
+        fees.write_row(5, 1, ["Pass | vorläufig", 26.25])
+        secret = book.add_worksheet("Geheim")
+        secret.write(0, 0, "Nicht zu sehen")
+        secret.hide()
+        book.add_worksheet("Leer")
+        book.add_worksheet("Ämter").write_row(0, 0, ["Bauamt", "Rathausplatz 1"])
+    return out.getvalue()
+
+
+def mail(attached: Mapping[str, bytes]) -> bytes:
+    """A message with attachments."""
+    message = EmailMessage()
+    message["Subject"] = "Anfrage zur Müllabfuhr"
+    message["From"] = "Anna Müller <anna@birkenfurt.example>"
+    message["To"] = "bauhof@birkenfurt.example, rathaus@birkenfurt.example"
+    message["Date"] = "Mon, 01 Feb 2027 10:00:00 +0100"
+    message.set_content("Guten Tag,\n\nwann wird die Biotonne geleert?\n")
+    for name, content in attached.items():
+        message.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
+    return message.as_bytes()
+
+
+def packed(members: Mapping[str, bytes | str]) -> bytes:
+    """A zip archive."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
     return out.getvalue()
 
 

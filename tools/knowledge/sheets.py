@@ -111,7 +111,7 @@ def _scanned(name: str, content: bytes, styles: list[Look | None]) -> _Looks:
         top, bottom, left, right = min(top, row), max(bottom, row), min(left, column), max(right, column)
         if style and int(style) < len(styles) and (look := styles[int(style)]) is not None:
             found[row, column] = look
-    if (area := (bottom - top + 1) * (right - left + 1)) > _AREA:
+    if columns and (area := (bottom - top + 1) * (right - left + 1)) > _AREA:
         raise Unreadable(
             f"The cells of the sheet {name!r} span {area:,} places. Expected at most {_AREA:,}: "
             "delete what stands far from the rest."
