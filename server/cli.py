@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 import click
 
-from server.cli_collections import collections
+from server.cli_collections import access_of, collections
 
 if TYPE_CHECKING:
     from server.settings import Settings
@@ -149,10 +149,14 @@ def tools(given: Globals, server: str, transport: Literal["stdio", "http"], host
 
 @partitur.command(short_help="Read documents into the knowledge base.")
 @click.argument("places", nargs=-1, required=True, metavar="PATH|URL…")
+@click.option("--collection", default="default", show_default=True, help="Where they go.")
+@click.option("--reader", "readers", multiple=True, metavar="WHO", help="user:NAME or group:NAME: only these, and you.")
 @_format
 @_quiet
 @click.pass_obj
-def ingest(given: Globals, places: tuple[str, ...], shape: str, quiet: bool) -> int:
+def ingest(
+    given: Globals, places: tuple[str, ...], collection: str, readers: tuple[str, ...], shape: str, quiet: bool
+) -> int:
     """Read documents into the knowledge base: txt, md, html, pdf, docx and more, folders of them, and web addresses.
 
     What is unchanged is left, what left a folder is removed. A file that cannot be read fails alone: it is named, the
@@ -160,7 +164,10 @@ def ingest(given: Globals, places: tuple[str, ...], shape: str, quiet: bool) -> 
     """
     from server.ingest import ingest_command
 
-    return ingest_command(given.settings(), places, as_json=shape == "json", quiet=quiet)
+    access = access_of(readers) if readers else None
+    return ingest_command(
+        given.settings(), places, collection=collection, access=access, as_json=shape == "json", quiet=quiet
+    )
 
 
 @partitur.command()

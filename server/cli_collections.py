@@ -8,7 +8,7 @@ import click
 if TYPE_CHECKING:
     from server.cli import Globals
 
-__all__ = ["collections"]
+__all__ = ["access_of", "collections"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -93,11 +93,12 @@ def _chosen(rules: dict[str, Any]) -> dict[str, Any]:
         found["retention_days"] = rules["days"] or None
     for name in ("readers", "editors"):
         if rules[name] or (rules["only_owner"] and name == "readers"):
-            found[name] = _access(rules[name])
+            found[name] = access_of(rules[name])
     return found
 
 
-def _access(names: tuple[str, ...]) -> dict[str, Any]:
+def access_of(names: tuple[str, ...]) -> dict[str, Any]:
+    """Readers or editors as they are named on the command line, in the names of `Access`."""
     found: dict[str, Any] = {"users": [], "groups": [], "everyone": False}
     for name in names:
         kind, _, who = name.partition(":")

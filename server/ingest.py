@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic, perf_counter
@@ -17,7 +17,7 @@ from server.progress import seconds
 from server.servers import Servers
 from server.settings import Settings
 from server.state import Database
-from tools.base import ArtifactStore, PartiturError
+from tools.base import Access, ArtifactStore, PartiturError
 from tools.knowledge import IngestReport, KnowledgeConfig, Problem
 
 if TYPE_CHECKING:
@@ -120,10 +120,19 @@ class Bar:
         self(done, total, message)
 
 
-def ingest_command(settings: Settings, places: Sequence[str], *, as_json: bool, quiet: bool) -> int:
+def ingest_command(
+    settings: Settings,
+    places: Sequence[str],
+    *,
+    collection: str,
+    access: Mapping[str, object] | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Reads files, folders and web addresses and prints the report; 1 where one failed."""
     began = perf_counter()
-    report = asyncio.run(_ingest(settings, places, quiet))
+    readers = None if access is None else Access.model_validate(access)
+    report = asyncio.run(_ingest(settings, places, quiet, collection, readers))
     if as_json:
         click.echo(report.model_dump_json(indent=2))
     else:
@@ -131,14 +140,18 @@ def ingest_command(settings: Settings, places: Sequence[str], *, as_json: bool, 
     return 1 if report.failed else 0
 
 
-async def _ingest(settings: Settings, places: Sequence[str], quiet: bool) -> IngestReport:
+async def _ingest(
+    settings: Settings, places: Sequence[str], quiet: bool, collection: str, access: Access | None
+) -> IngestReport:
     urls = [place for place in places if place.lower().startswith(("http://", "https://"))]
     async with AsyncExitStack() as closing:
         with Bar("Reading", quiet=quiet) as bar:
             servers = open_servers(settings, closing)
             fetched, failed = await _fetched(urls, servers.knowledge, bar)
             paths = [Path(place) for place in places if place not in urls]
-            report = await servers.shelf.ingest(paths, fetched, caller=LOCAL, on_progress=bar.later)
+            report = await servers.shelf.ingest(
+                paths, fetched, caller=LOCAL, collection=collection, access=access, on_progress=bar.later
+            )
     report.failed[:0] = failed
     return report
 

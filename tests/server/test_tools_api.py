@@ -120,3 +120,18 @@ def test_collections_from_the_command_line(tmp_path: Path) -> None:
     )
     run("remove", "personal", "--yes")
     assert "personal" not in run("list")
+
+
+def test_documents_go_to_a_collection_with_their_readers_from_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "akte.md").write_text("Die Abmahnung wurde zugestellt.", "utf-8")
+    home = ["--home", str(tmp_path / "home")]
+    run = CliRunner()
+    file = str(tmp_path / "akte.md")
+    none = run.invoke(partitur, [*home, "ingest", file, "--collection", "personal"])
+    assert "The collection 'personal' is not there" in str(none.exception)
+    assert run.invoke(partitur, [*home, "collections", "create", "personal"]).exit_code == 0
+    wanted = ["--collection", "personal", "--reader", "group:personal", "--format", "json", "--quiet"]
+    done = run.invoke(partitur, [*home, "ingest", file, *wanted], catch_exceptions=False)
+    assert '"personal:akte.md~' in done.output
+    wrong = run.invoke(partitur, [*home, "ingest", file, "--reader", "personal"])
+    assert (wrong.exit_code, "names nobody" in wrong.output) == (2, True)
