@@ -109,7 +109,7 @@ class _Asking:
         self._schema = schema
         self._reach = reach
         self._limit = asked.limit
-        self._language = language_of(asked)
+        self._language: Language = language_of(asked)
         self._stop = stop
 
     def template(self, match: Matched) -> Answer:

@@ -44,7 +44,9 @@ _ALSO = re.compile(
     rf"(?:,\s(?:und\s)?|\sund\s)(?:der|die|das|für\sdie|für\sden|für\sdas)\s{_WHAT}\s(?:zusätzlich\s)?‹Amount(?P<amount>\d+)›"
 )
 _FOR = re.compile(rf"\sfür\s(?P<whom>{CAPITAL})(?:\sund\s‹Amount(?P<amount>\d+)›\sfür\s(?P<others>{CAPITAL}))?")
-_CLAUSE = re.compile(r"\b(?:sind|ist|war|waren|wird|werden|hat|übernimmt|zahlt|zahlen|trägt|tragen|Zuschlag\svon)\b")
+_CLAUSE = re.compile(
+    r"\b(?:sind|ist|war|waren|wird|werden|hat|übernimmt|zahlt|zahlen|trägt|tragen|Zuschlag\svon|zwischen)\b"
+)
 _MOST = 10_000
 """Euros; what costs more is no fee but a budget."""
 _REDUCED = re.compile(r",\sermäßigt\s‹Amount(?P<amount>\d+)›")
@@ -68,7 +70,11 @@ class Fee:
     def name(self) -> str:
         """As people read it: `Fällgenehmigung: 75,00 €`."""
         euros, _, cents = self.amount.partition(".")
-        shown = f"{int(euros):,},{cents} €".replace(",", ".", (len(euros) - 1) // 3) if float(self.amount) else "gebührenfrei"
+        shown = (
+            f"{int(euros):,},{cents} €".replace(",", ".", (len(euros) - 1) // 3)
+            if float(self.amount)
+            else "gebührenfrei"
+        )
         days = f" ab {self.valid_from}" * bool(self.valid_from) + f" bis {self.valid_to}" * bool(self.valid_to)
         return f"{self.what}: {shown}{f' {self.per}' * bool(self.per)}{days}"
 

@@ -12,9 +12,7 @@ BODY = "Body"
 PERSON = "Person"
 
 _FIELD = rf"(?!Abs\b|Nr\b){CAPITAL}(?:\s{CAPITAL})?"
-_FIELDS = (
-    rf"{CAPITAL}(?:,\s{CAPITAL}(?=(?:,\s{CAPITAL})*\s(?:und|sowie)\s{CAPITAL}))*(?:\s(?:und|sowie)\s(?!Amts?\b){CAPITAL})?"
-)
+_FIELDS = rf"{CAPITAL}(?:,\s{CAPITAL}(?=(?:,\s{CAPITAL})*\s(?:und|sowie)\s{CAPITAL}))*(?:\s(?:und|sowie)\s(?!Amts?\b){CAPITAL})?"
 _NUMBER = r"(?:\d{1,3}(?:\.\d{1,2})?|[IVX]{1,5})\b"
 _UNIT = r"Fachbereich|Fachdienst|Fachgebiet|Dezernat|Referat|Stabsstelle|Sachgebiet"
 _BUREAU = (

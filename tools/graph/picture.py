@@ -150,7 +150,9 @@ def _box(box: Box, lines: Sequence[str], node: GraphNode, kind: int) -> str:
 
 
 def _size(lines: Sequence[str], node: GraphNode) -> tuple[float, float]:
-    widest = max(*(width_of(line, _NAME, SANS) for line in lines), width_of(_fit(_clean(node.label), _KIND), _KIND, SANS))
+    widest = max(
+        *(width_of(line, _NAME, SANS) for line in lines), width_of(_fit(_clean(node.label), _KIND), _KIND, SANS)
+    )
     return widest + 26, 12 + len(lines) * _NAME * 1.22 + _KIND + 14
 
 

@@ -26,21 +26,38 @@ _ADDRESS = re.compile(
     rf"(?:,\s(?P<town>{_TOWN}))?"
     rf"|\b(?P<odd>(?:Am|An\sder|Im|In\sder|Auf\sdem|Auf\sder|Zum|Zur)\s{CAPITAL})\s(?P<odd_number>\d{{1,4}}[a-h]?),\s(?P<odd_town>{_TOWN})"
 )
-_HOUSE = {"n": ("Rathaus", "Bürgerhaus", "Stadtarchiv", "Hallenbad", "Freibad", "Kulturhaus", "Gemeindehaus", "Stadtmuseum")}
+_HOUSE: dict[str, tuple[str, ...]] = {
+    "n": ("Rathaus", "Bürgerhaus", "Stadtarchiv", "Hallenbad", "Freibad", "Kulturhaus", "Gemeindehaus", "Stadtmuseum")
+}
 _HOUSE["m"] = ("Wertstoffhof", "Recyclinghof", "Bauhof", "Waldfriedhof", "Hauptfriedhof", "Stadtgarten")
-_HOUSE["f"] = ("Stadtbibliothek", "Stadtbücherei", "Stadthalle", "Volkshochschule", "Musikschule", "Feuerwache", "Wassermühle")
+_HOUSE["f"] = (
+    "Stadtbibliothek",
+    "Stadtbücherei",
+    "Stadthalle",
+    "Volkshochschule",
+    "Musikschule",
+    "Feuerwache",
+    "Wassermühle",
+)
 _GENDER = {name: gender for gender, names in _HOUSE.items() for name in names}
 _END = {"n": "es", "m": "er", "f": "e"}
 _FACILITY = re.compile(
     rf"\b(?:(?P<which>Alte|Neue)[nsmr]?\s)?(?P<kind>{'|'.join(_GENDER)})(?:e?s)?\b"
     rf"(?:\s(?P<name>(?!(?:{'|'.join(WEEKDAYS['de'])}|Uhr)\b){CAPITAL}))?(?!-)"
 )
-_NAMED = frozenset({"Bürgerhaus", "Hallenbad", "Freibad", "Kulturhaus", "Gemeindehaus", "Feuerwache", "Stadtbibliothek"})
+_NAMED = frozenset(
+    {"Bürgerhaus", "Hallenbad", "Freibad", "Kulturhaus", "Gemeindehaus", "Feuerwache", "Stadtbibliothek"}
+)
 # Each town has several: one without a name may be any of them.
 _ANY = frozenset({"Bürgerhaus", "Hallenbad", "Freibad", "Kulturhaus", "Gemeindehaus", "Feuerwache", "Wassermühle"})
 _BATH = re.compile(r"\b(?P<name>[A-ZÄÖÜ][a-zäöüß]{2,20}bad)(?:e?s)?\b(?!-)")
-_NO_BATH = frozenset("schwimmbad hallenbad freibad thermalbad blutbad bad dampfbad schaumbad sonnenbad wannenbad".split())
-_DAY = rf"(?:{'|'.join(day + 's?' for day in WEEKDAYS['de'])}|{'|'.join(day.lower() + 's' for day in WEEKDAYS['de'])}|täglich|werktags|Mo|Di|Mi|Do|Fr|Sa|So)\b\.?"
+_NO_BATH = frozenset(
+    "schwimmbad hallenbad freibad thermalbad blutbad bad dampfbad schaumbad sonnenbad wannenbad".split()
+)
+_DAY = (
+    rf"(?:{'|'.join(day + 's?' for day in WEEKDAYS['de'])}|{'|'.join(day.lower() + 's' for day in WEEKDAYS['de'])}|"
+    r"täglich|werktags|Mo|Di|Mi|Do|Fr|Sa|So)\b\.?"
+)
 _DAYS = rf"(?:{_DAY}|am\sWochenende)(?:(?:,\s|\sund\s|\sbis\s|[-–]\s?|\sbis\s)(?:{_DAY}|am\sWochenende))*"
 _CLOCK = r"\d{1,2}(?:[.:]\d{2})?(?:\sUhr)?"
 _SPAN = rf"(?:von\s|zwischen\s)?{_CLOCK}\s?(?:bis|und|[-–])\s?{_CLOCK}"

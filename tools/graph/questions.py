@@ -19,38 +19,62 @@ _L = r"(?P<label>[\wäöüÄÖÜß -]+?)"
 
 # In this order: the first that fits, and whose label is one of the graph, is meant.
 _PATTERNS: tuple[tuple[str, str], ...] = (
-    ("path", rf"(?:wie|wodurch) (?:hängen|sind|hängt|ist) {_TWO} (?:zusammen|verbunden|verknüpft|miteinander verbunden)"),
-    ("path", rf"(?:was|welche(?:r|n)? (?:weg|verbindung|pfad)) (?:verbindet|gibt es zwischen|führt von) (?P<first>.+?) (?:und|mit|zu[mr]?) (?P<second>.+?)"),
-    ("path", rf"(?:der |den |die )?(?:kürzeste[rn]? )?(?:weg|verbindung|pfad) (?:von|zwischen) (?P<first>.+?) (?:und|zu[mr]?|nach) (?P<second>.+?)"),
+    ("path",
+     rf"(?:wie|wodurch) (?:hängen|sind|hängt|ist) {_TWO} (?:zusammen|verbunden|verknüpft|miteinander "
+     r"verbunden)"),
+    ("path",
+     r"(?:was|welche(?:r|n)? (?:weg|verbindung|pfad)) (?:verbindet|gibt es zwischen|führt von) "
+     r"(?P<first>.+?) (?:und|mit|zu[mr]?) (?P<second>.+?)"),
+    ("path",
+     r"(?:der |den |die )?(?:kürzeste[rn]? )?(?:weg|verbindung|pfad) (?:von|zwischen) (?P<first>.+?) "
+     r"(?:und|zu[mr]?|nach) (?P<second>.+?)"),
     ("path", rf"how (?:are|is) {_TWO} (?:connected|related|linked)(?: to each other)?"),
-    ("path", r"(?:the )?(?:shortest )?(?:path|connection|link) (?:between|from) (?P<first>.+?) (?:and|to) (?P<second>.+?)"),
+    ("path",
+     r"(?:the )?(?:shortest )?(?:path|connection|link) (?:between|from) (?P<first>.+?) (?:and|to) "
+     r"(?P<second>.+?)"),
     ("path", r"(?:what|how) (?:connects|links|is connecting) (?P<first>.+?) (?:and|with|to) (?P<second>.+?)"),
     ("common", rf"was haben {_TWO} gemeinsam"),
     ("common", rf"(?:welche )?gemeinsame(?:n|r)? (?:nachbarn|verbindungen)(?: von| haben)? {_TWO}"),
     ("common", rf"what do {_TWO} (?:have in common|share)"),
     ("common", rf"(?:the )?common neighbou?rs of {_TWO}"),
-    ("changed", r"was (?:ist neu|ist anders|hat sich (?:geändert|verändert)|änderte sich|gilt) (?:seit|ab)(?: dem)? (?P<since>.+?)"),
+    ("changed",
+     r"was (?:ist neu|ist anders|hat sich (?:geändert|verändert)|änderte sich|gilt) (?:seit|ab)(?: dem)? "
+     r"(?P<since>.+?)"),
     ("changed", r"what(?: has| is|'s)? (?:changed|new) since (?P<since>.+?)"),
     ("central", r"(?:was|wer) ist (?:am )?(?:stärksten|meisten|besten) (?:vernetzt|verbunden|verknüpft)"),
-    ("central", rf"(?:welche[rs]?) {_L} (?:ist|sind|hat|haben) (?:am |die )?(?:stärksten|meisten|besten) (?:vernetzt|verbunden|verknüpft|verbindungen)"),
+    ("central",
+     rf"(?:welche[rs]?) {_L} (?:ist|sind|hat|haben) (?:am |die )?(?:stärksten|meisten|besten) (?:vernetzt|"
+     r"verbunden|verknüpft|verbindungen)"),
     ("central", r"(?:what|who) is (?:the )?most connected"),
     ("central", rf"(?:which|what) {_L} (?:is|are|has|have) (?:the )?most (?:connected|connections)"),
-    ("count", rf"(?:wie ?viele?|anzahl(?: der| aller)?) {_L}(?: gibt es| sind es| stehen im graphen?| sind bekannt| kennt der graph)?"),
+    ("count",
+     rf"(?:wie ?viele?|anzahl(?: der| aller)?) {_L}(?: gibt es| sind es| stehen im graphen?| sind bekannt| "
+     r"kennt der graph)?"),
     ("count", rf"how many {_L}(?: are there| exist| do you know| does the graph (?:have|know))?"),
     ("leads", rf"wer (?:leitet|führt|verantwortet) {_N}"),
     ("leads", rf"wer steht {_N} vor"),
-    ("leads", rf"(?:wer (?:ist|sind|hat) )?(?:der |die |das )?{_LEADER} (?:des|der|von|vom|im|beim|bei der|in der) {_N}"),
+    ("leads",
+     rf"(?:wer (?:ist|sind|hat) )?(?:der |die |das )?{_LEADER} (?:des|der|von|vom|im|beim|bei der|in der) "
+     rf"{_N}"),
     ("leads", rf"von wem wird {_N} geleitet"),
     ("leads", rf"who (?:leads|heads|runs|manages|directs|is in charge of|is responsible for) {_N}"),
     ("leads", rf"who is (?:the )?{_THE_LEADER} of {_N}"),
     ("led", rf"(?:was|welche[sn]? [\wäöüÄÖÜß]+) (?:leitet|führt|verantwortet) {_N}"),
     ("led", rf"(?:what|which [\w]+) does {_N} (?:lead|head|run|manage|direct)"),
-    ("law", rf"(?:welche[sr]?|was für ein) {_LAW} (?:regelt|regeln|gilt für|gelten für|ist für) {_N}(?: maßgeblich)?"),
-    ("law", rf"(?:auf|nach) (?:welche[rmn]?|was für einem) (?:{_LAW}|rechtsgrundlage|grundlage) (?:beruht|basiert|richtet sich|erfolgt) {_N}"),
-    ("law", rf"(?:was ist )?(?:die )?(?:rechtsgrundlage|gesetzliche grundlage)(?: hat| ist)? (?:von|für|der|des|zur|zum)? ?{_N}"),
+    ("law",
+     rf"(?:welche[sr]?|was für ein) {_LAW} (?:regelt|regeln|gilt für|gelten für|ist für) {_N}(?: "
+     r"maßgeblich)?"),
+    ("law",
+     rf"(?:auf|nach) (?:welche[rmn]?|was für einem) (?:{_LAW}|rechtsgrundlage|grundlage) (?:beruht|basiert|"
+     rf"richtet sich|erfolgt) {_N}"),
+    ("law",
+     r"(?:was ist )?(?:die )?(?:rechtsgrundlage|gesetzliche grundlage)(?: hat| ist)? (?:von|für|der|des|"
+     rf"zur|zum)? ?{_N}"),
     ("law", rf"(?:welche rechtsgrundlage hat|worauf (?:beruht|basiert)|wo ist) {_N}(?: geregelt)"),
     ("law", rf"worauf (?:beruht|basiert) {_N}"),
-    ("law", rf"(?:which|what) (?:law|laws|statute|statutes|regulation|act|rule) (?:regulates?|governs?|applies to|apply to|is behind|covers?) {_N}"),
+    ("law",
+     r"(?:which|what) (?:law|laws|statute|statutes|regulation|act|rule) (?:regulates?|governs?|applies to|"
+     rf"apply to|is behind|covers?) {_N}"),
     ("law", rf"(?:what is )?(?:the )?legal basis (?:of|for) {_N}"),
     ("law", rf"what is {_N} based on"),
     ("regulates", rf"was (?:regelt|regeln) {_N}"),
@@ -60,10 +84,13 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("opening", rf"when (?:is|are|does|do) {_N} open"),
     ("opening", rf"(?:what are )?(?:the )?opening hours of {_N}"),
     ("contact", rf"wie (?:erreiche ich|ist|kann ich) {_N}(?: erreichbar| zu erreichen| erreichen)?"),
-    ("contact", rf"(?:wie lautet |was ist )?(?:die )?(?:telefonnummer|e-?mail(?:-adresse)?|kontakt) (?:von|vom|der|des|zu|zum|zur) {_N}"),
+    ("contact",
+     r"(?:wie lautet |was ist )?(?:die )?(?:telefonnummer|e-?mail(?:-adresse)?|kontakt) (?:von|vom|der|des|"
+     rf"zu|zum|zur) {_N}"),
     ("contact", rf"how (?:do i|can i|is) (?:reach|contact)? ?{_N}(?: reached)?"),
     ("contact", rf"(?:what is )?(?:the )?(?:phone number|telephone number|e-?mail(?: address)?|contact) of {_N}"),
-    ("deadline", rf"(?:welche|was ist die) fristen? (?:gilt|gelten|hat|haben|besteht|gibt es)?(?: für| bei| beim)? ?{_N}"),
+    ("deadline",
+     rf"(?:welche|was ist die) fristen? (?:gilt|gelten|hat|haben|besteht|gibt es)?(?: für| bei| beim)? ?{_N}"),
     ("deadline", rf"bis wann (?:muss|kann|ist|geht) (?:ich )?{_N}"),
     ("deadline", rf"(?:what is |which is )?(?:the )?(?:deadline|time limit)s? (?:of|for) {_N}"),
     ("decided", rf"(?:wann|von wem) (?:wurde|ist|hat man) {_N} (?:beschlossen|verabschiedet|erlassen)(?: worden)?"),
@@ -71,11 +98,15 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("decided", rf"when was {_N} (?:decided|adopted|passed)"),
     ("decided", rf"who (?:decided|adopted|passed) {_N}"),
     ("office", rf"(?:welche[srn]?|was für ein|bei welche[rm]) {_AUTHORITY} (?:ist|sind) (?:für )?{_N} zuständig"),
-    ("office", rf"(?:welche[srn]?|was für ein|bei welche[rm]) {_AUTHORITY} (?:ist zuständig für|bearbeitet|macht|erledigt|bietet|hilft bei|kümmert sich um) {_N}(?: an)?"),
+    ("office",
+     rf"(?:welche[srn]?|was für ein|bei welche[rm]) {_AUTHORITY} (?:ist zuständig für|bearbeitet|macht|"
+     rf"erledigt|bietet|hilft bei|kümmert sich um) {_N}(?: an)?"),
     ("office", rf"wer (?:ist|sind) (?:für )?{_N} zuständig"),
     ("office", rf"wer (?:ist zuständig für|bietet|kümmert sich um|bearbeitet) {_N}(?: an)?"),
     ("office", rf"(?:wo|bei wem) (?:kann|muss|soll|könnte) (?:ich|man) {_N}"),
-    ("office", rf"(?:which|what) (?:office|department|authority|agency|unit) (?:offers|handles|does|provides|is responsible for|is in charge of|takes care of|deals with) {_N}"),
+    ("office",
+     r"(?:which|what) (?:office|department|authority|agency|unit) (?:offers|handles|does|provides|is "
+     rf"responsible for|is in charge of|takes care of|deals with) {_N}"),
     ("office", rf"who (?:offers|handles|provides|takes care of|deals with) {_N}"),
     ("office", rf"where (?:can|do|must|should) (?:i|you|one|we) (?:get|apply for|register|do|go for) {_N}"),
     ("offers", rf"(?:was|welche [\wäöüÄÖÜß]+) (?:bietet|bieten|macht|erledigt|hat) {_N}(?: an)?"),
@@ -83,20 +114,32 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("offers", rf"(?:what|which)(?: [\w]+)? (?:does|do) {_N} (?:offer|provide|handle|do)"),
     ("offers", rf"what is {_N} responsible for"),
     ("costs", rf"(?:was|wie ?viel) (?:kostet|kosten) {_N}"),
-    ("costs", rf"(?:wie hoch (?:ist|sind) |was sind )?(?:die )?(?:gebühr(?:en)?|kosten|preise?) (?:von|für|der|des|beim|bei) {_N}"),
+    ("costs",
+     r"(?:wie hoch (?:ist|sind) |was sind )?(?:die )?(?:gebühr(?:en)?|kosten|preise?) (?:von|für|der|des|"
+     rf"beim|bei) {_N}"),
     ("costs", rf"(?:how much|what) (?:is|does|do) {_N} cost"),
     ("costs", rf"how much is {_N}"),
     ("costs", rf"(?:what (?:is|are) )?(?:the )?(?:fees?|price|costs?) (?:of|for) {_N}"),
-    ("beside", rf"(?:welche[rsn]?|liste(?: alle[r]?)?|nenne(?: alle)?|zeige?(?: alle)?|alle) {_L} (?:liegen |sind |gibt es |befinden sich |arbeiten |gehören )?(?:in|im|bei|beim|zu|zum|zur|am|mit) {_N}(?: liegen| gehören| arbeiten| gibt es)?"),
-    ("beside", rf"(?:which|what|list(?: all)?|show(?: all)?) {_L} (?:are |lie |is )?(?:located )?(?:in|at|of|with|near|connected with|connected to) {_N}(?: are there)?"),
-    ("where", rf"(?:wo|in welche[rm] [\wäöüÄÖÜß]+) (?:ist|liegt|liegen|sind|befindet sich|befinden sich|sitzt|sitzen|finde ich|steht) {_N}"),
+    ("beside",
+     rf"(?:welche[rsn]?|liste(?: alle[r]?)?|nenne(?: alle)?|zeige?(?: alle)?|alle) {_L} (?:liegen |sind |"
+     rf"gibt es |befinden sich |arbeiten |gehören )?(?:in|im|bei|beim|zu|zum|zur|am|mit) {_N}(?: liegen| "
+     r"gehören| arbeiten| gibt es)?"),
+    ("beside",
+     rf"(?:which|what|list(?: all)?|show(?: all)?) {_L} (?:are |lie |is )?(?:located )?(?:in|at|of|with|"
+     rf"near|connected with|connected to) {_N}(?: are there)?"),
+    ("where",
+     r"(?:wo|in welche[rm] [\wäöüÄÖÜß]+) (?:ist|liegt|liegen|sind|befindet sich|befinden sich|sitzt|sitzen|"
+     rf"finde ich|steht) {_N}"),
     ("where", rf"(?:wie lautet |was ist )?(?:die )?(?:adresse|anschrift) (?:von|vom|der|des) {_N}"),
     ("where", rf"(?:where|in which [\w]+) (?:is|are|do i find|can i find|lies) {_N}(?: located| situated)?"),
     ("where", rf"(?:what is )?(?:the )?address of {_N}"),
     ("parts", rf"(?:was|wer|welche [\wäöüÄÖÜß]+) (?:gehört|gehören) zu[mr]? {_N}"),
     ("parts", rf"(?:woraus|aus was) besteht {_N}"),
-    ("parts", rf"(?:was|wer) (?:untersteht|arbeitet in|arbeitet bei|arbeitet im|arbeitet beim|ist teil von|ist mitglied von) {_N}"),
-    ("parts", rf"(?:what|who|which [\w]+) (?:belongs? to|is part of|are part of|works? (?:in|for|at)|reports to) {_N}"),
+    ("parts",
+     r"(?:was|wer) (?:untersteht|arbeitet in|arbeitet bei|arbeitet im|arbeitet beim|ist teil von|ist "
+     rf"mitglied von) {_N}"),
+    ("parts",
+     rf"(?:what|who|which [\w]+) (?:belongs? to|is part of|are part of|works? (?:in|for|at)|reports to) {_N}"),
     ("parts", rf"(?:what are )?(?:the )?(?:parts|members|units) of {_N}"),
     ("whole", rf"(?:wozu|wohin|zu wem|zu was|zu welche[rmn] [\wäöüÄÖÜß]+) gehört {_N}"),
     ("whole", rf"(?:wem|welchem [\wäöüÄÖÜß]+) untersteht {_N}"),
@@ -110,9 +153,13 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("neighbours", rf"(?:what|who) is (?:connected|linked|related) (?:with|to) {_N}"),
     ("neighbours", rf"(?:what|who) is {_N} (?:connected|linked|related) (?:with|to)"),
     ("neighbours", rf"(?:the )?(?:neighbou?rs|connections) of {_N}"),
-    ("list", rf"(?:alle|liste(?: alle[r]?)?|nenne(?: mir)?(?: alle)?|zeige?(?: mir)?(?: alle)?|welche[rsn]?) {_L} mit (?P<property>\w+) (?P<value>.+?)"),
+    ("list",
+     rf"(?:alle|liste(?: alle[r]?)?|nenne(?: mir)?(?: alle)?|zeige?(?: mir)?(?: alle)?|welche[rsn]?) {_L} "
+     r"mit (?P<property>\w+) (?P<value>.+?)"),
     ("list", rf"(?:list|show|which|all|name)(?: me)?(?: all)?(?: the)? {_L} with (?P<property>\w+) (?P<value>.+?)"),
-    ("list", rf"(?:liste(?: alle[r]?)?|nenne(?: mir)?(?: alle)?|zeige?(?: mir)?(?: alle)?|alle|welche[rsn]?) {_L}(?: gibt es| sind bekannt| kennt der graph| auf)?"),
+    ("list",
+     r"(?:liste(?: alle[r]?)?|nenne(?: mir)?(?: alle)?|zeige?(?: mir)?(?: alle)?|alle|welche[rsn]?) "
+     rf"{_L}(?: gibt es| sind bekannt| kennt der graph| auf)?"),
     ("list", rf"(?:list|show|name)(?: me)?(?: all)?(?: the)? {_L}"),
     ("list", rf"(?:which|what) {_L} (?:are there|exist|do you know|does the graph have)"),
     ("about", rf"(?:was|wer) (?:ist|sind) {_N}"),
@@ -211,5 +258,3 @@ def _since(text: str) -> str | None:
     if found["iso"]:
         return found["iso"]
     return f"{found['year']}-{int(found['month']):02}-{int(found['day']):02}" if found["day"] else found["year"]
-
-

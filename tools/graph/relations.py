@@ -4,10 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tools.graph.dates import DATE
 from tools.graph.laws import LAW
 from tools.graph.mentions import Masked, Mention
-from tools.graph.offices import BODY, OFFICE
 from tools.graph.services import SERVICE
 
 __all__ = ["DECISION", "Relation", "relations"]

@@ -59,7 +59,10 @@ _WORDS: Mapping[Role, tuple[str, str]] = {
         "regulates governs regelt",
     ),
     # a thing → what it costs
-    "costs": ("costs has_fee fee price sets kostet gebuehr hat_gebuehr preis setzt_fest", "fee_for price_of gebuehr_fuer"),
+    "costs": (
+        "costs has_fee fee price sets kostet gebuehr hat_gebuehr preis setzt_fest",
+        "fee_for price_of gebuehr_fuer",
+    ),
     # a thing → when it is open
     "open": ("open opens has_opening_hours opening_hours oeffnungszeiten geoeffnet oeffnet", ""),
     # a thing → how it is reached
@@ -67,7 +70,10 @@ _WORDS: Mapping[Role, tuple[str, str]] = {
     # a thing → by when, or how long
     "due": ("has_deadline deadline due frist hat_frist", ""),
     # a statute or a decision → the day, or who decided
-    "decided": ("decided_on decided_by adopted_on adopted_by beschlossen_am beschlossen_von", "decided adopted beschloss"),
+    "decided": (
+        "decided_on decided_by adopted_on adopted_by beschlossen_am beschlossen_von",
+        "decided adopted beschloss",
+    ),
 }
 
 

@@ -10,19 +10,20 @@ from tools.graph.fees import FEE, Fee, amounts, rows, said
 from tools.graph.laws import LAW, abbreviations, laws, statute
 from tools.graph.mentions import Mention, apart, key, masked
 from tools.graph.offices import BODY, OFFICE, PERSON, leaders, offices
-from tools.graph.places import CONTACT, FACILITY, HOURS, PLACE, contacts, facilities, hours, places
-from tools.graph.relations import Relation, relations
+from tools.graph.places import FACILITY, HOURS, PLACE, contacts, facilities, hours, places
+from tools.graph.relations import DECISION, Relation, relations
 from tools.graph.services import SERVICE, service
-from tools.graph.sources import Edge, Node, Source
+from tools.graph.sources import Edge, Node, Origin, Source
 from tools.language import Language, sentences
 
-__all__ = ["Paper", "findings"]
+__all__ = ["Paper", "findings", "identity", "placed"]
 
 _ALONE = frozenset({LAW, OFFICE, BODY, FACILITY, PLACE})
 """What is worth a node where nothing is said of it; the rest is there for its edges."""
 _LOCAL = frozenset({OFFICE, BODY, FACILITY, PLACE, SERVICE})
 
 
+_OF_DOCUMENT = frozenset({FEE, DEADLINE, HOURS, DECISION})
 _BARE = re.compile(r"(?:bis|ab|über|unter|von)\s|\d")
 
 
@@ -146,8 +147,9 @@ class _Reading:
         said = (ends[0], type, ends[1], *(properties or {}).values())
         if said not in self._seen and ends[0] != ends[1]:
             self._seen.add(said)
-            origin = self._paper.source.origin(**_place(place))
-            yield Edge(ends[0], type, ends[1], "", properties or {}, origin)
+            origin = placed(self._paper.source, place)
+            since = target.name if target.label == DATE else ""
+            yield Edge(ends[0], type, ends[1], since, properties or {}, origin)
 
     def _node(self, mention: Mention, place: Citation) -> Iterator[Node]:
         id = self._id(mention)
@@ -155,26 +157,13 @@ class _Reading:
             return
         self._seen.add((id,))
         properties = {name: value for name, value in mention.properties.items() if name != "provision"}
-        if self._town and self._is_local(mention):
+        if self._town and _is_local(mention.label, mention.name):
             properties["town"] = self._town
-        origin = self._paper.source.origin(**_place(place))
+        origin = placed(self._paper.source, place)
         yield Node(id, mention.label, mention.name, "", properties, origin)
 
     def _id(self, mention: Mention) -> str:
-        """The same for the same name, anywhere; what a name alone does not tell apart is of its document."""
-        parts = [mention.label.lower(), key(mention.name)]
-        if mention.label == OFFICE:
-            parts[1] = parts[1].replace("-", "")
-        if mention.label in (FEE, DEADLINE, HOURS, "Decision"):
-            parts.insert(1, self._paper.source.document or "")
-        elif self._town and self._is_local(mention):
-            parts.insert(1, key(self._town))
-        return ":".join(parts)
-
-    def _is_local(self, mention: Mention) -> bool:
-        if mention.label == LAW:
-            return mention.name.split()[0].lower().endswith(("satzung", "gebührenordnung"))
-        return mention.label in _LOCAL
+        return identity(mention.label, mention.name, self._paper.source.document, self._town)
 
     def _law(self, name: str) -> str:
         return name.removesuffix(f" der Stadt {self._town}") if self._town else name
@@ -197,6 +186,27 @@ def _kin(fee: Fee, subject: Mention | None) -> bool:
     return any(word[:5] in words for word in key(fee.what).split("-"))
 
 
+def identity(label: str, name: str, document: str | None, town: str | None) -> str:
+    """The id of a thing: the same for the same name, anywhere; what a name alone does not tell apart is of its document."""
+    spelt = key(name).replace("-", "") if label == OFFICE else key(name)
+    if label in _OF_DOCUMENT:
+        return ":".join((label.lower(), document or "", spelt))
+    if town and _is_local(label, name):
+        return ":".join((label.lower(), key(town), spelt))
+    return f"{label.lower()}:{spelt}"
+
+
+def placed(source: Source, place: Citation) -> Origin:
+    """The place as an origin of the graph."""
+    return source.origin(heading=place.heading, page=place.page, start=place.start, end=place.end, quote=place.quote)
+
+
+def _is_local(label: str, name: str) -> bool:
+    if label == LAW:
+        return name.split()[0].lower().endswith(("satzung", "gebührenordnung"))
+    return label in _LOCAL
+
+
 def _same(mentions: Sequence[Mention], law_of_title: str | None) -> dict[tuple[str, str], str]:
     """Shorter names of the document that can only mean one longer one of it.
 
@@ -210,7 +220,9 @@ def _same(mentions: Sequence[Mention], law_of_title: str | None) -> dict[tuple[s
             same[label, name] = law_of_title
             continue
         longer = [other for of, other in names if of == label and other.startswith(f"{name} ")]
-        if len(longer) == 1 and longer[0].removeprefix(name).startswith((" der Stadt ", " der Gemeinde ", " des Landk")):
+        if len(longer) == 1 and longer[0].removeprefix(name).startswith(
+            (" der Stadt ", " der Gemeinde ", " des Landk")
+        ):
             same[label, name] = longer[0]
     return same
 
@@ -218,7 +230,3 @@ def _same(mentions: Sequence[Mention], law_of_title: str | None) -> dict[tuple[s
 def _renamed(mention: Mention, same: Mapping[tuple[str, str], str]) -> Mention:
     name = same.get((mention.label, mention.name))
     return Mention(mention.label, name, mention.start, mention.end, mention.properties) if name else mention
-
-
-def _place(citation: Citation) -> dict[str, object]:
-    return citation.model_dump(include={"heading", "page", "start", "end", "quote"})

@@ -15,12 +15,16 @@ _VERB = (
 )
 _NOUN = rf"(?:(?:[A-ZÄÖÜ]?[a-zäöüß]+(?:e|er|es|en)\s)?{CAPITAL}(?:-{CAPITAL})?(?:\s(?:[IVX]{{1,4}}|{CAPITAL}))?)"
 _OBJECT = (
-    rf"{_NOUN}(?:(?:,\s{_NOUN})*\s(?:und|oder)\s{_NOUN})?(?:\s(?:für|eines|einer|des|der|zum|zur)\s(?:(?:den|die|das|dem)\s)?{_NOUN})?"
+    rf"{_NOUN}(?:(?:,\s{_NOUN})*\s(?:und|oder)\s{_NOUN})?"
+    rf"(?:\s(?:für|eines|einer|des|der|zum|zur)\s(?:(?:den|die|das|dem)\s)?{_NOUN})?"
 )
 _HOW = (
-    rf"(?:\s(?:digital|online|schriftlich|persönlich|elektronisch)|\s(?:über|per|im|beim)\s(?:(?:den|die|das|dem|der)\s)?[A-ZÄÖÜ][A-Za-zäöüß-]+)*"
+    r"(?:\s(?:digital|online|schriftlich|persönlich|elektronisch)|"
+    r"\s(?:über|per|im|beim)\s(?:(?:den|die|das|dem|der)\s)?[A-ZÄÖÜ][A-Za-zäöüß-]+)*"
 )
-_DOING = re.compile(rf"(?P<object>{_OBJECT}){_HOW}\s(?P<verbs>{_VERB}(?:(?:,\s{_VERB})*\s(?:und|oder|bzw\.)\s{_VERB})?)\b")
+_DOING = re.compile(
+    rf"(?P<object>{_OBJECT}){_HOW}\s(?P<verbs>{_VERB}(?:(?:,\s{_VERB})*\s(?:und|oder|bzw\.)\s{_VERB})?)\b"
+)
 _DEED = re.compile(
     r"(?:Anmeldung|Ummeldung|Abmeldung|Beantragung|Ausstellung|Verlängerung|Umtausch|Eintragung|Beglaubigung|Anzeige|Änderung)"
     rf"\s(?:der|des|eines|einer|von)\s(?P<object>{_NOUN})"

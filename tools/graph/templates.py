@@ -134,7 +134,8 @@ def _one_of(named: str, kinds: Sequence[tuple[str, str]], what: str) -> str:
     hint = next((f"Did you mean {name!r}?" for name in known if [name.casefold()] == near), "")
     shown = ", ".join(map(repr, known[:30])) or "none"
     raise InvalidInput(
-        f"The {what} {named!r} is not there. The graph has {shown}.", hint=hint or "Ask 'graph.schema' for what there is."
+        f"The {what} {named!r} is not there. The graph has {shown}.",
+        hint=hint or "Ask 'graph.schema' for what there is.",
     )
 
 
