@@ -96,7 +96,10 @@ class VectorFilesApi:
                 param="file_ids" if asked.files is None else "files",
             )
         param = "file_ids" if asked.files is None else "files"
-        items = asked.files or [_Attach(file_id=id, attributes=asked.attributes) for id in asked.file_ids or ()]
+        items = asked.files or [
+            _Attach(file_id=id, attributes=asked.attributes, chunking_strategy=asked.chunking_strategy)
+            for id in asked.file_ids or ()
+        ]
         batch = await self._add(caller, store, items, param, together=True)
         return _json(_shown_batch(await self.api.files.batch(caller, store, batch)))
 
@@ -181,9 +184,18 @@ class VectorFilesApi:
         await self.api.house.servers.library.forget([source], caller, shelf=store)
 
     async def _add(self, caller: "Caller", store: str, items: Sequence[_Attach], param: str, *, together: bool) -> str:
+        from server.state.vector_files import Entry
+
         await self.api.stores.used(caller, store)
-        uploads = [(await self.api.upload(caller, item.file_id, param), item.attributes or {}) for item in items]
-        batch = await self.api.files.add(caller, store, uploads, together=together)
+        entries = [
+            Entry(
+                await self.api.upload(caller, item.file_id, param),
+                item.attributes or {},
+                item.chunking_strategy.windows if item.chunking_strategy else None,
+            )
+            for item in items
+        ]
+        batch = await self.api.files.add(caller, store, entries, together=together)
         self.api.wake()
         return batch or ""
 
@@ -205,7 +217,7 @@ def _shown(file: "VectorFile") -> dict[str, Any]:
         "vector_store_id": file.store,
         "status": file.status,
         "last_error": file.error,
-        "chunking_strategy": {"type": "other"},
+        "chunking_strategy": {"type": "static", "static": file.windows} if file.windows else {"type": "other"},
         "attributes": file.attributes,
     }
 

@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from server.openai_files import FilesApi
     from server.state.files import StoredFile
-    from server.state.vector_files import VectorFiles
+    from server.state.vector_files import VectorFiles, Windows
     from server.state.vector_stores import VectorStore, VectorStores
     from tools.base import Caller
 
@@ -45,14 +45,33 @@ class _Static(BaseModel):
     max_chunk_size_tokens: int = Field(ge=100, le=4096)
     chunk_overlap_tokens: int = Field(ge=0, le=2048)
 
+    @field_validator("chunk_overlap_tokens")
+    @classmethod
+    def _half(cls, overlap: int, given: ValidationInfo) -> int:
+        if overlap > given.data.get("max_chunk_size_tokens", overlap * 2) // 2:
+            raise ValueError("it is more than half of 'max_chunk_size_tokens'")
+        return overlap
+
 
 class Chunking(BaseModel):
-    """How a client would have files cut. Taken, and not followed: passages are cut by the structure of the document."""
+    """How a client would have files cut: `auto` is by the structure of the document."""
 
     model_config = _BODY
 
     type: Literal["auto", "static"]
     static: _Static | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Chunking":
+        if (self.type == "static") != (self.static is not None):
+            raise ValueError("'static' is expected where the type is 'static', and nowhere else")
+        return self
+
+    @property
+    def windows(self) -> "Windows | None":
+        """Tokens of a chunk, and of what it has in common with the one before."""
+        static = self.static
+        return static and {name: getattr(static, name) for name in ("max_chunk_size_tokens", "chunk_overlap_tokens")}
 
 
 class _Create(BaseModel):
@@ -143,6 +162,8 @@ class VectorStoresApi:
         """Makes a store; the files it begins with are read in the background."""
         data, _ = await json_object(request)
         asked, caller = fitted(_Create, data), caller_behind(request)
+        from server.state.vector_files import Entry
+
         files = [await self.upload(caller, id, "file_ids") for id in asked.file_ids]
         store = await self.stores.add(
             caller,
@@ -152,7 +173,8 @@ class VectorStoresApi:
             days=asked.expires_after.days if asked.expires_after else None,
         )
         if files:
-            await self.files.add(caller, store.id, [(file, {}) for file in files])
+            windows = asked.chunking_strategy.windows if asked.chunking_strategy else None
+            await self.files.add(caller, store.id, [Entry(file, windows=windows) for file in files])
             self.wake()
             store = await self.stores.get(caller, store.id)
         return _json(_shown(store))
@@ -219,11 +241,12 @@ class VectorStoresApi:
             NotFound: it is not there, or not for this caller.
             InvalidParameter: it is of a kind that is not read.
         """
-        from tools.knowledge.formats import Unreadable, kind_of
+        from tools.knowledge.files import check_ending
+        from tools.knowledge.formats import Unreadable
 
         try:
             file = await self.uploads.store.get(caller, id)
-            kind_of(file.name)
+            check_ending(file.name, self.house.servers.knowledge.readers_extra)
         except Unreadable as error:
             raise InvalidParameter(f"The file {id!r} cannot be read: {error}", param=param) from None
         return file

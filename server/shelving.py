@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from tools.base import NotFound, PartiturError
-from tools.knowledge.files import Inline
-from tools.knowledge.formats import Unreadable, kind_of
+from tools.knowledge.chunking import Chunking
+from tools.knowledge.files import Inline, check_ending
+from tools.knowledge.formats import Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
 
     from server.state.files import FileStore
     from server.state.vector_files import Taken, VectorFiles
@@ -65,7 +66,7 @@ class Shelving:
             if size > _MOST_BYTES:
                 break
             try:
-                kind_of(one.path)
+                check_ending(one.path, self._library.config.readers_extra)
                 data = await self._files.read(one.caller, one.row["file"])
             except Unreadable as error:
                 await self._shelved.finish(one, error={"code": "unsupported_file", "message": str(error)})
@@ -74,13 +75,15 @@ class Shelving:
             else:
                 items[one.path] = one, Inline(one.path, data)
                 size += len(data)
-        if not items:
-            return
+        for chunking in {one.chunking for one, _ in items.values()}:
+            await self._ingest({path: item for path, item in items.items() if item[0].chunking == chunking}, chunking)
+
+    async def _ingest(self, items: "Mapping[str, tuple[Taken, Inline]]", chunking: Chunking) -> None:
         first, _ = next(iter(items.values()))
         store, caller = first.row["store"], first.caller
         try:
             documents = [item for _, item in items.values()]
-            report = await self._library.ingest(documents=documents, caller=caller, shelf=store)
+            report = await self._library.ingest(documents=documents, caller=caller, shelf=store, chunking=chunking)
         except PartiturError as error:
             log.exception("Files of the vector store %s could not be read", store)
             for one, _ in items.values():

@@ -1,4 +1,4 @@
-"""Collections with their readers, and receipts of what was erased."""
+"""Collections with their readers, receipts of what was erased, and how files of vector stores are cut."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,3 +31,4 @@ def upgrade() -> None:
         sa.Column("receipt", sa.JSON, nullable=False),
         sa.Index("erasures_of", "tenant", "subject", "created", "id"),
     )
+    op.add_column("vector_store_files", sa.Column("windows", sa.JSON))

@@ -108,13 +108,15 @@ vector_store_files = Table(
     Column("attributes", JSON, nullable=False),
     Column("usage", BigInteger, nullable=False),
     Column("caller", JSON, nullable=False),
+    Column("windows", JSON),
     Column("worker", String(64)),
     _time("heartbeat"),
     _time("created", optional=False),
     Index("vector_store_files_by", "store", "created", "file"),
     Index("vector_store_files_todo", "status", "heartbeat"),
 )
-"""A file in a store. No foreign key to the file: what was ingested stays when the upload is deleted."""
+"""A file in a store. No foreign key to the file: what was ingested stays when the upload is deleted. `windows`: into how
+many tokens with how many in common it is cut; null = by its structure."""
 
 batches = Table(
     "batches",

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from sqlalchemy import ColumnElement, RowMapping, and_, delete, insert, select, update
@@ -15,11 +15,13 @@ from server.state.paging import Page, Paging, new_id, paged
 from server.state.tables import mine, row_of, vector_store_files, vector_stores
 from server.state.vector_stores import Counts, FileStatus, counted
 from tools.base import Caller, NotFound
+from tools.knowledge.chunking import STRUCTURE, Chunking
 from tools.knowledge.files import Inline
 
-__all__ = ["Attributes", "FileBatch", "Taken", "VectorFile", "VectorFiles", "path_of", "source_of"]
+__all__ = ["Attributes", "Entry", "FileBatch", "Taken", "VectorFile", "VectorFiles", "Windows", "path_of", "source_of"]
 
 Attributes = dict[str, str | float | bool]
+Windows = dict[Literal["max_chunk_size_tokens", "chunk_overlap_tokens"], int]
 _CALLER = TypeAdapter(Caller)
 _T = vector_store_files
 
@@ -35,8 +37,19 @@ class VectorFile(BaseModel):
     status: FileStatus
     error: dict[str, str] | None
     attributes: Attributes
+    windows: Windows | None
     usage: int
     created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file that is to be put into a store."""
+
+    file: StoredFile
+    attributes: Attributes = field(default_factory=Attributes)
+    windows: Windows | None = None
+    """How it is to be cut; null = by its structure."""
 
 
 class FileBatch(BaseModel):
@@ -60,6 +73,14 @@ class Taken:
     @property
     def path(self) -> str:
         return path_of(self.row["file"], self.row["name"])
+
+    @property
+    def chunking(self) -> Chunking:
+        """How it is to be cut."""
+        windows = cast("Windows | None", self.row["windows"])
+        if windows is None:
+            return STRUCTURE
+        return Chunking("tokens", windows["max_chunk_size_tokens"], windows["chunk_overlap_tokens"])
 
 
 def path_of(file: str, name: str) -> str:
@@ -97,9 +118,7 @@ class VectorFiles:
         self._clock = clock
         self._lease = Lease(_T, worker, lease_s)
 
-    async def add(
-        self, caller: Caller, store: str, items: Sequence[tuple[StoredFile, Attributes]], *, together: bool = False
-    ) -> str | None:
+    async def add(self, caller: Caller, store: str, items: Sequence[Entry], *, together: bool = False) -> str | None:
         """Puts files in, to be read; what is there already is read anew. Gives the id of what was put in together.
 
         Raises:
@@ -112,20 +131,21 @@ class VectorFiles:
             # Held, so that nobody deletes it now, or puts the same file in.
             if (await connection.execute(one.with_for_update())).first() is None:
                 raise NotFound(f"The vector store {store!r} is not there any more.", hint="Make a new one.")
-            for file, attributes in items:
+            for item in items:
                 row = {
                     "store": store,
-                    "file": file.id,
+                    "file": item.file.id,
                     **whose,
                     "batch": batch,
-                    "name": file.name,
+                    "name": item.file.name,
                     "status": "in_progress",
-                    "attributes": attributes,
+                    "attributes": item.attributes,
                     "usage": 0,
                     "caller": who,
+                    "windows": item.windows,
                     "created": now,
                 }
-                await connection.execute(delete(_T).where(self._one(caller, store, file.id)))
+                await connection.execute(delete(_T).where(self._one(caller, store, item.file.id)))
                 await connection.execute(insert(_T).values(row))
         return batch
 

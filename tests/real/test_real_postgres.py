@@ -37,7 +37,7 @@ from server.state import Database
 from server.state.batches import BatchStore
 from server.state.files import FileStore
 from server.state.tables import REVISION, metadata
-from server.state.vector_files import VectorFiles
+from server.state.vector_files import Entry, VectorFiles
 from server.state.vector_stores import VectorStores
 from tools.base import Caller, InvalidInput, NotFound, SetupError, Unavailable
 
@@ -128,11 +128,11 @@ async def test_the_same_file_put_in_twice_at_once_is_there_once(database: Databa
     file = await FileStore(database, max_bytes=10).add(ANNA, b"x", name="a.md", purpose="user_data")
     stores, shelved = VectorStores(database, home="one"), VectorFiles(database, worker="one", home="one")
     store = await stores.add(ANNA, name="", description=None, metadata={}, days=None)
-    await asyncio.gather(*(shelved.add(ANNA, store.id, [(file, {})]) for _ in range(8)))
+    await asyncio.gather(*(shelved.add(ANNA, store.id, [Entry(file)]) for _ in range(8)))
     assert (await stores.get(ANNA, store.id)).counts.total == 1
     await stores.delete(ANNA, store.id)
     with pytest.raises(NotFound):
-        await shelved.add(ANNA, store.id, [(file, {})])
+        await shelved.add(ANNA, store.id, [Entry(file)])
 
 
 @pytest.mark.anyio
@@ -164,7 +164,7 @@ async def test_files_and_stores_hold_here_as_on_sqlite(database: Database) -> No
         await files.get(BERT, file.id)
     stores, shelved = VectorStores(database, home="one"), VectorFiles(database, worker="one", home="one")
     store = await stores.add(ANNA, name="a", description=None, metadata={"a": "b"}, days=3)
-    batch = await shelved.add(ANNA, store.id, [(file, {"jahr": 2027})], together=True)
+    batch = await shelved.add(ANNA, store.id, [Entry(file, {"jahr": 2027})], together=True)
     assert (await shelved.batch(ANNA, store.id, batch or "")).counts.in_progress == 1
     [taken] = await shelved.take(5)
     assert await VectorFiles(database, worker="two", home="one").take(5) == []

@@ -15,7 +15,7 @@ from agents.kit import Act
 from server.state import Database
 from server.state.files import FileStore
 from server.state.home import home_id
-from server.state.vector_files import VectorFiles
+from server.state.vector_files import Entry, VectorFiles
 from server.state.vector_stores import VectorStores
 from server.vector_filter import Comparison, Compound, fits
 from tools.base import Caller, InvalidInput, Refused, Unavailable
@@ -110,6 +110,29 @@ async def test_what_use_cases_search_and_what_stores_hold_is_apart(site: Web, an
     assert {name for name, _ in await texts(anna, store.id, "Wann öffnet das Freibad in Birkenfurt?")} == {"hund.md"}
     found = await library.search("Wie hoch ist die Hundesteuer in Birkenfurt?", caller=caller)
     assert {passage.document for passage in found.passages} == {"freibad.md"}
+
+
+async def test_files_are_cut_as_the_client_asks_and_told_so(site: Web, anna: openai.AsyncOpenAI) -> None:
+    text = "# Satzung\n\n" + " ".join(f"Der Absatz {at} regelt die Gebühr für Hunde." for at in range(60))
+    windows: Any = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 50}}
+    files = [await uploaded(anna, f"{name}.md", text) for name in ("a", "b", "c")]
+    store = await anna.vector_stores.create(file_ids=files[:1], chunking_strategy=windows)
+    await anna.vector_stores.files.create(store.id, file_id=files[1], chunking_strategy={"type": "auto"})
+    await anna.vector_stores.file_batches.create(store.id, file_ids=files[2:], chunking_strategy=windows)
+    await ready(anna, store.id)
+    told = [
+        (await anna.vector_stores.files.retrieve(file, vector_store_id=store.id)).chunking_strategy for file in files
+    ]
+    assert [strategy and strategy.model_dump() for strategy in told] == [windows, {"type": "other"}, windows]
+
+    async def longest(name: str) -> int:
+        found = await texts(anna, store.id, "Absatz Gebühr Hunde", max_num_results=50)
+        return max(len(text) for file, text in found if file == name)
+
+    assert await longest("a.md") < 500 < await longest("b.md")
+    await anna.vector_stores.files.create(store.id, file_id=files[0])  # the same file, to be cut otherwise
+    await ready(anna, store.id)
+    assert await longest("a.md") > 500
 
 
 @requirement("VECTOR-5")
@@ -300,7 +323,7 @@ async def test_documents_that_lie_on_another_machine_are_not_taken_for_none(tmp_
     there, here = (VectorStores(database, home=home) for home in ("there", "here"))
     file = await FileStore(database, max_bytes=10).add(caller, b"x", name="a.md", purpose="user_data")
     store = await there.add(caller, name="", description=None, metadata={}, days=None)
-    await VectorFiles(database, worker="two", home="there").add(caller, store.id, [(file, {})])
+    await VectorFiles(database, worker="two", home="there").add(caller, store.id, [Entry(file)])
     assert (await here.get(caller, store.id)).counts.in_progress == 1
     with pytest.raises(Unavailable, match="lie on another machine"):
         await here.used(caller, store.id)
@@ -343,6 +366,17 @@ async def test_a_search_passes_the_gate(site: Web, anna: openai.AsyncOpenAI, mon
             {"chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 5}}},
             "chunking_strategy.static.max_chunk_size_tokens",
         ),
+        (
+            "",
+            {
+                "chunking_strategy": {
+                    "type": "static",
+                    "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 51},
+                }
+            },
+            "chunking_strategy.static.chunk_overlap_tokens",
+        ),
+        ("/x/files", {"file_id": "f", "chunking_strategy": {"type": "static"}}, "chunking_strategy"),
         ("/x/search", {}, "query"),
         ("/x/search", {"query": "a", "max_num_results": 51}, "max_num_results"),
         ("/x/search", {"query": "a", "filters": {"type": "like", "key": "a", "value": 1}}, "filters"),

@@ -11,7 +11,7 @@ from tools.base import Forbidden, InvalidInput, NotFound
 from tools.knowledge import Problem
 from tools.knowledge.formats import Unreadable, kind_of, suffix_of
 
-__all__ = ["Found", "Inline", "content", "gone", "version", "walk"]
+__all__ = ["Found", "Inline", "check_ending", "content", "gone", "version", "walk"]
 
 _READING = b"2\0"
 """Raise it when reading, cutting or analysis changes: then all files are read anew."""
@@ -115,12 +115,21 @@ def _below(root: Path, prefix: str, further: Collection[str]) -> Iterator[Found 
                 yield Problem(name=name, reason="It is no ordinary file.")
             else:
                 try:
-                    if suffix_of(entry.name)[1:] not in further:
-                        kind_of(entry.name)
+                    check_ending(entry.name, further)
                     yield Found(entry.path, name)
                 except Unreadable as error:
                     yield Problem(name=name, reason=str(error))
         pending.extend(reversed(folders))
+
+
+def check_ending(name: str, further: Collection[str]) -> None:
+    """Returns where files of this name are read: their ending is known, or among the `further` ones.
+
+    Raises:
+        Unreadable: they are not.
+    """
+    if suffix_of(name)[1:] not in further:
+        kind_of(name)
 
 
 def content(path: str, most: int) -> bytes:
