@@ -345,7 +345,6 @@ picture = ToolRef(
     input=Depict,
     output=Depiction,
     description="Draws a node and what surrounds it: an SVG picture, a Mermaid flowchart and a description in words.",
-    read_only=False,
     timeout=60.0,
 )
 query = ToolRef(
