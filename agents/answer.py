@@ -43,4 +43,4 @@ class Answer(BaseModel):
         return f"{self.text}\n\n{listed}" if listed else self.text
 
 
-answer = UseCase(Question, Answer, tools=["knowledge.search"])
+answer = UseCase(Question, Answer, tools=["knowledge.search"], unsupported="remove")

@@ -45,4 +45,4 @@ class Findings(BaseModel):
         )
 
 
-research = UseCase(Topic, Findings, tools=["knowledge.search"])
+research = UseCase(Topic, Findings, tools=["knowledge.search"], unsupported="remove")

@@ -3,9 +3,9 @@
 import json
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
+from anyio import to_thread
 from opentelemetry import trace
 from pydantic import BaseModel, Field
 from pydantic_ai import Agent, NativeOutput, RunContext, ToolOutput, UsageLimits
@@ -23,12 +23,14 @@ from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
+from agents.kit.claims import Sources
 from agents.kit.engine import Engine
 from agents.kit.gate import Gate
 from agents.kit.grounding import attach, evidence_in, ground, passages_in
-from agents.kit.result import Usage
+from agents.kit.result import Support, SupportedSentence, Usage
 from agents.kit.scope import Scope
-from agents.kit.task import SAMPLING, Evidence, Task
+from agents.kit.support import Checked, Whole
+from agents.kit.task import SAMPLING, Task
 from agents.kit.toolbox import Toolbox
 from agents.kit.toolset import tool_name
 from agents.kit.turns import Turn
@@ -39,6 +41,10 @@ from tools.models import Declined
 __all__ = ["Agents", "GatedModel", "NoSource"]
 
 _LIMITS = UsageLimits(request_limit=12, tool_calls_limit=24)
+
+
+Checking = Callable[[Sequence[ModelMessage]], Checked]
+"""Makes what judges an answer of the messages of its run."""
 
 
 class NoSource(BaseModel):
@@ -55,12 +61,8 @@ class _Options(TypedDict):
     message_history: list[ModelMessage] | None
 
 
-@dataclass(frozen=True)
-class Made:
-    """What an agent made."""
-
-    output: BaseModel
-    evidence: Evidence
+OnPartial = Callable[[BaseModel, bool], None]
+"""Told an output as far as it has come, and whether it was checked: then each sentence of it is whole."""
 
 
 class Agents:
@@ -80,8 +82,8 @@ class Agents:
         task: Task,
         engine: Engine,
         scope: Scope,
-        on_partial: Callable[[BaseModel], None] | None = None,
-    ) -> Made:
+        on_partial: OnPartial | None = None,
+    ) -> Whole:
         """One run of the agent loop.
 
         Args:
@@ -96,6 +98,7 @@ class Agents:
             PartiturError: NoReliableSource, Unavailable, Refused, Failed, or what a tool raised.
         """
         agent = self._agent(use_case, engine)
+        checking = self._checking(use_case, engine, task)
         message = [TextContent(prompt, metadata=task)]
         given = {key: value for key, value in task.parameters.items() if key in SAMPLING}
         options = _Options(
@@ -110,7 +113,7 @@ class Agents:
                 finished = await agent.run(message, **options)
                 output, messages = finished.output, finished.all_messages()
             else:
-                output, messages = await self._streamed(agent, use_case, message, options, on_partial)
+                output, messages = await self._streamed(agent, use_case, message, options, on_partial, checking)
         except UsageLimitExceeded as error:
             raise Refused(f"The use case {use_case.name!r} stopped: {error}.", hint="Ask for less at once.") from error
         except Declined as error:
@@ -122,8 +125,29 @@ class Agents:
             ) from error
         if isinstance(output, NoSource):
             raise NoReliableSource(output.reason)
-        sources = {tool_name(name) for name in use_case.tools if self._toolbox.is_source(name)}
-        return Made(output, _evidence(output, messages, sources))
+        if checking:
+            return await to_thread.run_sync(lambda: checking(messages).whole(output))
+        return _quoted(output, messages, self._sources(use_case))
+
+    def _sources(self, use_case: UseCase[Any, Any]) -> Collection[str]:
+        """The names, as models see them, of the tools whose results may be quoted."""
+        return {tool_name(name) for name in use_case.tools if self._toolbox.is_source(name)}
+
+    def _checking(self, use_case: UseCase[Any, Any], engine: Engine, task: Task) -> "Checking | None":
+        """What judges the sentences of a language model that answers from sources; None where there is nothing to judge."""
+        sources = self._sources(use_case)
+        if not engine.generative or (use_case.unsupported == "keep" and not sources):
+            return None
+        asked = " ".join(str(one.value) for one in task.variables if one.role == "query")
+        made: list[Checked] = []
+
+        def checked(messages: Sequence[ModelMessage]) -> Checked:
+            """The same one for the whole answer as for its parts: what they were given is there before them."""
+            if not made:
+                made.append(Checked(Sources(passages_in(messages, sources), query=asked), use_case.unsupported))
+            return made[0]
+
+        return checked
 
     async def _streamed(
         self,
@@ -131,17 +155,20 @@ class Agents:
         use_case: UseCase[Any, Any],
         message: Sequence[TextContent],
         options: _Options,
-        on_partial: Callable[[BaseModel], None],
+        on_partial: OnPartial,
+        checking: "Checking | None",
     ) -> tuple[Any, list[ModelMessage]]:
         """A run that is read along. An output that does not fit is asked for again, as without a reader, unless part of it
         has been told: what was sent is never taken back."""
-        told = False
+        told, held = False, checking is not None and use_case.unsupported != "keep"
         try:
             async with agent.run_stream(message, **options) as stream:
                 async for output in stream.stream_output(debounce_by=None):
                     if isinstance(output, use_case.output):
-                        told = True
-                        on_partial(output)
+                        shown = checking(stream.all_messages()).partial(output) if checking and held else output
+                        if shown is not None:
+                            told = True
+                            on_partial(shown, held)
                 return await stream.get_output(), stream.all_messages()
         except UnexpectedModelBehavior:
             if told:
@@ -179,14 +206,19 @@ def _refusal(engine: Engine, error: Declined) -> PartiturError:
     )
 
 
-def _evidence(output: BaseModel, messages: Sequence[ModelMessage], sources: Collection[str]) -> Evidence:
-    """What the engine reported of its sources, else what stands verbatim in them."""
+def _quoted(output: BaseModel, messages: Sequence[ModelMessage], sources: Collection[str]) -> Whole:
+    """What the engine reported of its quotes, else what stands verbatim in the sources."""
     reported = evidence_in(messages)
-    if reported:
-        return reported
-    passages = passages_in(messages, sources)
-    attach(output, passages)
-    return Evidence(citations=tuple(ground(output, passages)))
+    if reported is None:
+        passages = passages_in(messages, sources)
+        attach(output, passages)
+        return Whole(output, tuple(ground(output, passages)), None)
+    told = [
+        SupportedSentence(text=one.quote, status="verbatim", citations=[at])
+        for at, one in enumerate(reported.citations)
+    ]
+    carried = 1.0 if reported.support is None else round(reported.support, 4)
+    return Whole(output, reported.citations, Support(score=carried, sentences=told))
 
 
 class GatedModel(WrapperModel):

@@ -21,14 +21,15 @@ class Reader:
         self._seen = ""
         self._last: BaseModel | None = None
 
-    def partial(self, output: BaseModel) -> None:
+    def partial(self, output: BaseModel, checked: bool = False) -> None:
         """Takes the output as far as it has come.
 
-        It goes out when its last text ends with a whole word: a secret must not leave in halves. An output that
+        It goes out when its last text ends with a whole word: a secret must not leave in halves. What was `checked`
+        ends with a whole sentence. An output that
         decides itself how it reads is read when it is whole, for its sources may still change what it says.
         """
         texts = texts_in(output)
-        if output == self._last or not texts or not texts[-1][-1:].isspace():
+        if output == self._last or not texts or not (checked or texts[-1][-1:].isspace()):
             return
         self._tell(output)
         if not isinstance(output, Readable):

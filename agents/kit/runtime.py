@@ -252,6 +252,7 @@ class Runtime:
         if output is not None and scope.shortfalls:
             outcome, message = "partial", scope.lacking()
         steps = scope.ordered_steps()
+        citations = scope.ordered_citations() if output is not None else []
         makers = scope.engines or scope.makers
         engines = dict.fromkeys(engine for _, engine in sorted(makers.items()) if engine)
         return _envelope(use_case.output)(
@@ -259,7 +260,8 @@ class Runtime:
             output=output,
             outcome=outcome,
             message=message,
-            citations=scope.ordered_citations() if output is not None else [],
+            citations=citations,
+            support=scope.joined_support(citations),
             engine=" + ".join(engines) or "none",
             artifacts=scope.ordered_artifacts(),
             usage=scope.usage,
@@ -275,7 +277,7 @@ class Runtime:
         engine = self.engines.of(use_case.model)
         prompt, task, text = self._prompt(use_case, given)
         ref = PromptRef(name=prompt.name, path=prompt.path, commit=prompt.commit, dirty=prompt.dirty)
-        output, outcome, message, citations = None, cast("Outcome", "done"), None, ()
+        output, outcome, message, citations, support = None, cast("Outcome", "done"), None, (), None
         try:
             self.check_engine(use_case)
             made = await self._agents.run(
@@ -286,7 +288,9 @@ class Runtime:
                 scope=scope,
                 on_partial=reader.partial if reader else None,
             )
-            output, citations = made.output, made.evidence.citations
+            output, citations, support = made.output, made.citations, made.support
+            if output is None:
+                outcome, message = "no_source", f"The sources do not carry an answer. {made.reason}".rstrip()
         except (NoReliableSource, NeedsModel) as error:
             outcome, message = _outcome(error), str(error)
         return _envelope(use_case.output)(
@@ -295,6 +299,7 @@ class Runtime:
             outcome=outcome,
             message=message,
             citations=list(citations),
+            support=support,
             engine=" + ".join(scope.served) or engine.id,
             artifacts=artifacts_in(output),
             usage=scope.usage,

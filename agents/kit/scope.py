@@ -1,14 +1,14 @@
 """One use case on its way: who asked, where in the run it stands, and what its steps have brought so far."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
 from agents.kit.events import Listener
 from agents.kit.gate import Act
-from agents.kit.result import Result, Step, Usage
+from agents.kit.result import Result, Step, Support, Usage, join
 from agents.kit.turns import Turn
 from tools.base import Artifact, Caller, Citation
 
@@ -42,6 +42,10 @@ class Scope:
     makers: dict[int, str] = field(default_factory=dict[int, str])
     """What did the work of tools: it names the engine where no model took part."""
     quotes: dict[int, list[Citation]] = field(default_factory=dict[int, list[Citation]])
+    supports: dict[int, tuple[Support, list[Citation]]] = field(
+        default_factory=dict[int, "tuple[Support, list[Citation]]"]
+    )
+    """How well its sources carry each step, and the citations that its numbers mean."""
     made: dict[int, list[Artifact]] = field(default_factory=dict[int, list[Artifact]])
     _ordinal: int = 0
 
@@ -111,6 +115,8 @@ class Scope:
         """Takes over what a step brought."""
         self.engines[ordinal] = result.engine
         self.quotes[ordinal] = result.citations
+        if result.support:
+            self.supports[ordinal] = result.support, result.citations
         self.made[ordinal] = result.artifacts
         if result.outcome == "partial" and result.message:
             self.shortfalls.append((ordinal, result.message))
@@ -123,6 +129,10 @@ class Scope:
         """All citations of the steps, each once, in the order of the steps."""
         found = [c for ordinal in sorted(self.quotes) for c in self.quotes[ordinal]]
         return list({(c.document, c.start, c.end): c for c in found}.values())
+
+    def joined_support(self, citations: Sequence[Citation]) -> Support | None:
+        """How well the sources carry the steps together; None where none has any. `citations` are those of the whole."""
+        return join([self.supports[ordinal] for ordinal in sorted(self.supports)], citations)
 
     def ordered_artifacts(self) -> list[Artifact]:
         """All artifacts of the steps, each once, in the order of the steps."""

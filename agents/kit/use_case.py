@@ -5,7 +5,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_type_hints, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, get_type_hints, overload
 
 from pydantic import BaseModel
 
@@ -39,6 +39,8 @@ class UseCase(Generic[In, Out]):
     """Role of the model that serves it."""
     tools: Sequence[str] = ()
     """Tools it may call, as `server.tool`."""
+    unsupported: Literal["remove", "mark", "keep"] = "keep"
+    """What becomes of a language model's sentence that no passage carries which it read."""
     generative: bool = False
     """True where quoting cannot do it honestly, so that it needs a language model."""
     name: str = ""

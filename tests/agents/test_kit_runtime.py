@@ -59,6 +59,7 @@ async def test_a_result_carries_prompt_engine_usage_and_trace() -> None:
             "outcome": "done",
             "message": None,
             "citations": [],
+            "support": None,
             "engine": "scripted",
             "artifacts": [],
             "cost": 0.0,

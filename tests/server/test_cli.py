@@ -108,6 +108,7 @@ def test_json_is_the_whole_envelope(run: Run) -> None:
             "prompt",
             "prompt_commit",
             "steps",
+            "support",
             "trace_id",
             "usage",
             "use_case",
