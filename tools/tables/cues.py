@@ -46,7 +46,7 @@ SUPERLATIVES: Final = {
     **dict.fromkeys(("shortest", "kürzeste", "am kürzesten"), ("least", "length")),
     **dict.fromkeys(("cheapest", "least expensive", "günstigste", "billigste", "am günstigsten"), ("least", "price")),
     **dict.fromkeys(("oldest", "earliest", "älteste", "früheste", "frühste"), ("least", "date year valid")),
-    **dict.fromkeys(("highest rated", "best rated"), ("most", "rating")),
+    **dict.fromkeys(("highest rated", "highestrated", "best rated"), ("most", "rating")),
 }
 _EXTREME = "|".join(
     f"{re.escape(word)}{'[nrsm]?' if word.endswith('te') else ''}"
@@ -65,6 +65,12 @@ _THAN = {
 # In the order in which they take words; `#` stands for a number, `"` for quoted words, `@` for a date.
 _PATTERNS: Final[tuple[tuple[str, str, str], ...]] = (
     (
+        "filler",
+        "",
+        r"of the week|in the (?:database|data|tables?)|in terms of|(?:in )?(?:people|persons|inhabitants) per square \w+|"
+        r"in (?:square )?(?:meters|metres|kilometers|kilometres|km|miles|euros?)",
+    ),
+    (
         "order",
         "down",
         r"(?:from )?(?:highest|largest|longest|most|biggest) to (?:lowest|smallest|shortest|least)(?: \w+)?",
@@ -77,8 +83,9 @@ _PATTERNS: Final[tuple[tuple[str, str, str], ...]] = (
     (
         "ordered",
         "",
-        r"(?:ordered|sorted|ranked|order(?: the)? results?|order|sort) (?:by|from)(?: the)?|(?:sortiert|geordnet) nach|ordered",
+        r"(?:ordered|sorted|ranked|order(?: the)? results?|order|sort) (?:by|from)(?: the)?|(?:sortiert|geordnet) nach",
     ),
+    ("ordered", "", r"ordered|sorted|ranked|sortiert|geordnet"),
     *(("than", test, rf"{pattern}\s*#") for test, pattern in _THAN.items()),
     ("between", "", r"(?:zwischen|between) # (?:und|and) #|(?:von|from) # (?:bis|to|until) #"),
     (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tools.tables import ColumnInfo, TableInfo
 from tools.tables.catalog import Catalog, Key, kind_of, literal, quoted
-from tools.tables.words import Word, concept, empty, likeness, parts
+from tools.tables.words import Word, alike, concept, empty, likeness, parts
 
 __all__ = ["Link", "Rows", "keys", "links", "value_queries"]
 
@@ -19,8 +19,13 @@ _QUERY = 4_500
 """Characters of one statement that looks for values."""
 _VALUES = 200
 """Values of one column that are looked at closer."""
+_ALIKE = 0.85
+"""How well a word fits that only means the same."""
 _COMMON = frozenset(
-    "id name year month day date time text value unit type count description title status number kind".split()
+    (
+        "id name year month day date time text value unit type count description title status number kind homepage url link "
+        "email phone address comment note"
+    ).split()
 )
 """Columns that many tables have without meaning the same things."""
 
@@ -85,7 +90,9 @@ def links(question: Sequence[Word], catalog: Catalog, found: Iterable[tuple[str,
 
 def _table_score(span: Sequence[Word], table: TableInfo) -> float:
     names = [parts(table.name)] + ([parts(table.title)] if table.title else [])
-    return max((_same(span, name) for name in names), default=0.0)
+    best = max((_same(span, name) for name in names), default=0.0)
+    # Only alike in meaning ("kosten" and the table fees): a column that is so, too, is meant rather.
+    return best if best != _ALIKE else 0.74
 
 
 def _column_score(span: Sequence[Word], column: ColumnInfo, table: TableInfo) -> float:
@@ -99,6 +106,8 @@ def _column_score(span: Sequence[Word], column: ColumnInfo, table: TableInfo) ->
         if len(span) == 1 and len(name) > 1:
             each = [likeness(span[0].folded, part) for part in name]
             best = max(best, 0.85 * each[-1], 0.7 * max(each[:-1], default=0.0) if not rest or len(rest) > 1 else 0.0)
+            if concept(span[0].folded) & {meaning for part in rest for meaning in concept(part)}:
+                best = max(best, 0.8)
         own = _stripped(name, table)
         if own != name:
             best = max(best, 0.95 * _same(span, own))
@@ -123,14 +132,14 @@ def _same(span: Sequence[Word], name: Sequence[str]) -> float:
     if len(spoken) != len(name):
         return 0.0
     each = [
-        max(likeness(word, part), 0.85 if concept(word) & concept(part) else 0.0)
+        max(likeness(word, part), _ALIKE if concept(word) & concept(part) else 0.0)
         for word, part in zip(spoken, name, strict=True)
     ]
     return sum(each) / len(each) if all(score >= 0.7 for score in each) else 0.0
 
 
 def _value_words(value: str) -> list[str]:
-    return [word.casefold().replace("-", "") for word in re.findall(r"[^\W_]+(?:-[^\W_]+)*", value)]
+    return [word.lower().replace("-", "") for word in re.findall(r"[^\W_]+(?:-[^\W_]+)*", value)]
 
 
 def _values(
@@ -161,6 +170,8 @@ def _value_score(spoken: Sequence[str], held: Sequence[str]) -> float:
     whole = likeness(one, other)
     if whole >= 0.8:
         return whole
+    if len(spoken) == len(held) == 1 and len(one) > 3 and concept(one) & concept(other):
+        return 0.9
     if len(spoken) == len(held):
         each = [likeness(word, part) for word, part in zip(spoken, held, strict=True)]
         if min(each) >= 0.8:
@@ -206,5 +217,6 @@ def _beginnings(word: Word) -> Iterator[str]:
     elif word.kind == "word" and not empty(word):
         text = word.folded
         yield text if len(text) <= 4 else text[: max(4, min(len(text) - 3, 8))]
+        yield from (other[: max(4, min(len(other) - 3, 8))] for other in sorted(alike(text)) if len(other) > 4)
     elif word.kind == "number":
         yield word.text

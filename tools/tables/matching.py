@@ -11,7 +11,7 @@ from tools.tables.cues import Cue, cues
 from tools.tables.linking import Link, Rows, links, value_queries
 from tools.tables.reading import Reading
 from tools.tables.shaping import Shape, shaped
-from tools.tables.words import Word, concept, empty, likeness, parts, said, words
+from tools.tables.words import HARD, Word, concept, empty, likeness, parts, said, words
 
 __all__ = ["Doubt", "Match", "match"]
 
@@ -100,10 +100,11 @@ def _doubt(read: Sequence[_Read], spoken: Sequence[Word]) -> Doubt:
         return Doubt("unknown_words", tuple(word.text for word in spoken if word.kind != "sign" and not empty(word)))
     best = min(read, key=lambda each: (len(each.unread), -each.score))
     linked = {at for link in best.reading.candidates for at in range(link.start, link.end)}
+    linked |= {at for cue in best.reading.cues for at in range(cue.start, cue.end)}
     strange = tuple(
         word.text
         for at, word in enumerate(spoken)
-        if word.text in best.unread and at not in linked and word.kind != "sign"
+        if word.text in best.unread and at not in linked and word.kind != "sign" and word.folded not in HARD
     )
     return Doubt("unknown_words", strange) if strange else Doubt("no_template", best.unread)
 

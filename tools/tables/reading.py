@@ -89,8 +89,8 @@ class Reading:
                 named = other.kind == "column" and (other.table, other.column) == (link.table, link.column)
                 named |= other.kind == "table" and other.table == link.table != self.table.name
                 beside = (
-                    (0 <= link.start - other.end <= 2 and self._empty(other.end, link.start)) or other.start == link.end
-                )
+                    0 <= link.start - other.end <= 2 and self._empty(other.end, link.start)
+                ) or other.start == link.end
                 if named and beside:
                     return 0.3
         return 0.0

@@ -55,6 +55,7 @@ class _Shaping:
 
     def shape(self) -> Shape | None:
         reading = self.reading
+        reading.take(*[cue for cue in reading.cues if cue.kind == "filler"])
         order = self._order()
         self.by = self._groups()
         demanded = reading.conditions()
@@ -62,6 +63,22 @@ class _Shaping:
             return None
         self.where = demanded
         self.values = reading.values()
+        shape = self._form(order)
+        if shape is not None:
+            self._settle()
+        return shape
+
+    def _settle(self) -> None:
+        """Tables that are named and used anyway, and groups that are named once more, leave nothing open."""
+        reading = self.reading
+        used = {link.table for link in reading.links if link.start in reading.used} | {self.table.name}
+        for link in list(reading.free()):
+            again = link.kind == "column" and reading.name(link.table, link.column or "") in self.by
+            if (link.kind == "table" and link.table in used) or again:
+                reading.take(link)
+
+    def _form(self, order: tuple[str | None, bool] | None) -> Shape | None:
+        reading = self.reading
         for kinds, make in (
             (("quotient", "difference", "compare"), self._compare),
             (("share",), self._share),
@@ -113,6 +130,8 @@ class _Shaping:
             ):
                 reading.take(other)
                 after = max(after, other.end)
+            elif cue and cue.kind in ("count", "sum") and other.kind == "sum":
+                reading.take(other)  # "… insgesamt"
         kind = cue.kind if cue else "count"
         if kind in _FUNCTIONS:
             column = self._figured(after)
@@ -271,16 +290,29 @@ class _Shaping:
                 return Measure(function="maximum", column=measure.column), False  # a row's own number of something
             return measure, True
         columns = [link for link in reading.free("column") if reading.numeric(link)]
-        if columns:
+        most = {word.folded for word in reading.question[cue.start : cue.end]} & {
+            "most",
+            "meisten",
+            "wenigsten",
+            "fewest",
+        }
+        if columns and not (most and entity is not None and self._also_table(columns[0])):
             link = reading.after(cue.end, columns) or columns[0]
             reading.take(link)
             return Measure(function="maximum", column=reading.name(link.table, link.column or "")), False
-        counted = reading.after(cue.end, list(reading.free("table")))
+        counted = reading.after(cue.end, [link for link in reading.free() if link.kind == "table" or link in columns])
         if counted and counted is not entity and counted.table == self.table.name and entity and not meant:
             reading.take(counted)
             return Measure(), True
         found = self._meant(meant)
         return (Measure(function="maximum", column=found.name), False) if found else (None, False)
+
+    def _also_table(self, link: Link) -> bool:
+        """Whether the words name what the table is of, too: "die meisten Gebühren" are counted."""
+        return any(
+            other.kind == "table" and (other.start, other.end, other.table) == (link.start, link.end, self.table.name)
+            for other in self.reading.candidates
+        )
 
     def _own(self, entity: Link) -> bool:
         return entity.table == self.table.name and (entity.kind == "table" or not self.by)
@@ -333,6 +365,9 @@ class _Shaping:
             if other.kind in ("between", "average", "sum", "extreme") and other is not cue:
                 return None
         reading.take(cue)
+        reading.taken.update(
+            at for at, word in enumerate(reading.question) if word.folded in ("between", "zwischen", "than", "als")
+        )
         sides = self._sides()
         measure = self._compared(cue)
         if sides is None or measure is None or self.by:
@@ -435,19 +470,46 @@ class _Shaping:
         if not shown and not own:
             return None
         reading.take(*own)
+        if not shown and self.values:
+            # "the fee for …" asks for the figure that the table is named after.
+            shown = self._namesake(own)
+            own = [] if shown else own
         # "auf Deutsch: was kostet …" asks for a cell; "which restaurants …" for rows
         cell = bool(shown) and not own and all(each.test == "is" for each in self.where)
         where = self._equal()
         column, descending = order or (None, False)
         if cell and where and not order:
             return Shape(Lookup(table=self.table.name, columns=self._beside(shown, where), where=tuple(where)))
-        columns = shown or reading.label(self.table, key=True)
+        columns = self._named(shown, own=bool(own))
         single = len(columns) == 1 and (distinct is not None or not own)
         ordering = column or (columns[0] if order else None)
         return Shape(
             ListRows(table=self.table.name, columns=columns, where=tuple(where), order_by=ordering, descending=descending,
                      distinct=single)
         )  # fmt: skip
+
+    def _namesake(self, own: Sequence[Link]) -> tuple[str, ...]:
+        reading = self.reading
+        places = {(link.start, link.end) for link in own}
+        found = {
+            link.column
+            for link in reading.candidates
+            if (link.start, link.end) in places and link.table == self.table.name and link.kind == "column"
+            and reading.numeric(link)
+        }  # fmt: skip
+        return tuple(column for column in found if column) if len(found) == 1 else ()
+
+    def _named(self, shown: tuple[str, ...], *, own: bool) -> tuple[str, ...]:
+        """What a list shows: figures and dates stand beside what they are of."""
+        reading = self.reading
+        if not shown:
+            return reading.label(self.table)
+        columns = [reading.catalog.column(name, self.table.name) for name in shown]
+        telling = any(kind_of(column.type) == "text" and table == self.table.name for table, column in columns)
+        label = reading.label(self.table)
+        if (telling and (not own or len(label) > 1)) or shown[0] in label:
+            return shown
+        return (*(name for name in label if name not in shown), *shown)
 
     def _beside(self, shown: tuple[str, ...], where: Sequence[Condition]) -> tuple[str, ...]:
         """What is asked, with the columns that tell the rows apart."""

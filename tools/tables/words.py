@@ -9,7 +9,7 @@ from typing import Final
 from tools.language.analysis import grams, is_function_word, stems
 from tools.language.calendar import MONTHS
 
-__all__ = ["HARD", "SOFT", "Word", "concept", "empty", "likeness", "month", "parts", "said", "words"]
+__all__ = ["HARD", "SOFT", "Word", "alike", "concept", "empty", "likeness", "month", "parts", "said", "words"]
 
 _TOKEN = re.compile(
     r"[\"“”„‚‘’'`«»](?P<quoted>[^\"“”„‚‘’`«»]{1,80}?)[\"“”‘’'`«»](?!\w)"
@@ -18,15 +18,15 @@ _TOKEN = re.compile(
     r"|(?P<word>[^\W_]+(?:[-’'][^\W_]+)*)|(?P<sign>[<>]=?|€|%)"
 )
 _CAMEL = re.compile(r"[A-ZÄÖÜ]+(?=[A-ZÄÖÜ][a-zäöü])|[A-ZÄÖÜ]?[a-zäöüß]+|[A-ZÄÖÜ]+|\d+")
-_MONTHS = {name.casefold(): at for names in MONTHS.values() for at, name in enumerate(names, 1)}
+_MONTHS = {name.lower(): at for names in MONTHS.values() for at, name in enumerate(names, 1)}
 
 # Words that mean the same of a column, whatever the language of either; the first names the group.
 _CONCEPTS: Final = """
-price preis preise kosten kostet kostete cost costs amount betrag gebühr gebühren fee fees tarif entgelt charge beitrag eur euro teuer
+price preis preise kosten kostet kostete cost costs amount betrag gebühr gebühren fee fees tarif entgelt beitrag eur euro
 year jahr jahre jahres jahren years annual jährlich jährliche
-date datum tag day
+date datum tag tage day days
 month monat monate months monatlich monthly
-weekday wochentag wochentage weekdays
+weekday wochentag wochentage weekdays tag tage tagen day days
 open öffnet öffnen geöffnet opens opened opening auf öffnung öffnungszeit öffnungszeiten
 close schließt schließen closes closing geschlossen zu öffnungszeit öffnungszeiten
 district stadtteil stadtteile stadtteilen ortsteil bezirk bezirke stadtbezirk quarter neighbourhood neighborhood viertel
@@ -84,7 +84,11 @@ zeile zeilen database data table tables record records entry entries rows row wh
 are was were be been being has have had do does did the a an of in on at to for with by from that this these those
 there their its it and me us show list give return get find please tell provide display located together corresponding
 all also as well und der die das den dem des ein eine einen einem einer eines im am an auf bei mit von vom zum zur für
-aus jeweils jeweilige jeweiligen davon dort many much i you he she they s lebten leben lebt wohnen wohnt wohnten
+aus jeweils jeweilige jeweiligen davon dort many much i you he she they them s lebten leben lebt wohnen wohnt wohnten
+live lives living received receive receives published presented posted written wrote serving serve serves served made
+make makes occurred occur happened happen offered offer offers provided provides associated belong belongs belonging
+having held bieten bietet angeboten verlangt verlangen erhebt erheben erhoben erhalten erhielt stattgefunden
+veröffentlicht geschrieben gemacht registriert verzeichnet gezählt counted recorded registered existing
 """.split()
 )
 HARD: Final = frozenset(
@@ -115,7 +119,7 @@ def words(question: str) -> list[Word]:
     for match in _TOKEN.finditer(question):
         kind = match.lastgroup or "word"
         text = match[kind]
-        folded = text.casefold().replace("-", "").replace("’", "'")
+        folded = text.lower().replace("-", "").replace("’", "'")
         if kind == "word":
             folded = re.sub(r"'s$", "", folded)
         number = _number(text) if kind == "number" else None
@@ -159,6 +163,12 @@ def concept(word: str) -> frozenset[str]:
     return groups.get(word) or next((groups[form] for form in _stems(word) if form in groups), nothing)
 
 
+def alike(word: str) -> frozenset[str]:
+    """The words that mean the same as this one."""
+    meant = concept(word)
+    return frozenset(other for other, names in _groups().items() if names & meant) if meant else frozenset()
+
+
 @lru_cache(maxsize=1 << 14)
 def _stems(word: str) -> tuple[str, str]:
     return (" ".join(stems(word, "de")), " ".join(stems(word, "en")))
@@ -188,8 +198,8 @@ def likeness(word: str, term: str) -> float:
 @lru_cache(maxsize=1 << 12)
 def parts(name: str) -> tuple[str, ...]:
     """The words of a column's or table's name: `food_type`, `sbTxStatus` and `Gebühr (€)` alike."""
-    found = [piece.casefold() for word in re.findall(r"[^\W_]+", name) for piece in _CAMEL.findall(word)]
-    return tuple(found or [name.casefold()])
+    found = [piece.lower() for word in re.findall(r"[^\W_]+", name) for piece in _CAMEL.findall(word)]
+    return tuple(found or [name.lower()])
 
 
 def said(tokens: Sequence[Word]) -> str:
