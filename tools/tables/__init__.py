@@ -19,6 +19,7 @@ __all__ = [
     "TableSchema",
     "TableSchemaQuery",
     "TablesConfig",
+    "TablesOptions",
     "query",
     "schema",
 ]
@@ -27,7 +28,7 @@ __all__ = [
 class Attached(BaseModel):
     """A database whose tables can be loaded. It is read and never written."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     url: SecretStr = Field(description="sqlite:///folder/file.db, or postgresql://user:password@host/database.")
     schemas: tuple[str, ...] = Field(default=(), description="Schemas that are read; of PostgreSQL 'public' alone.")
@@ -43,12 +44,11 @@ class Attached(BaseModel):
         return url
 
 
-class TablesConfig(BaseModel):
-    """Where the tables lie and what a query and a load may use."""
+class TablesOptions(BaseModel):
+    """What a query and a load may use, and where tables can come from besides files."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    home: Path = Field(description="Folder of the store; made by the first load.")
     seconds: float = Field(default=10.0, gt=0, le=600, description="Time a query may take, and wait for its turn.")
     memory_mb: int = Field(default=512, ge=128, le=65536, description="Memory a query may take, in MiB.")
     rows: int = Field(default=1000, ge=1, le=1000, description="Most rows a query may return.")
@@ -58,6 +58,12 @@ class TablesConfig(BaseModel):
     attached: dict[str, Attached] = Field(
         default_factory=dict[str, Attached], description="Databases that tables can be loaded from, by name."
     )
+
+
+class TablesConfig(TablesOptions):
+    """The same, and where the tables lie."""
+
+    home: Path = Field(description="Folder of the store; made by the first load.")
 
 
 class TableQuery(BaseModel):
