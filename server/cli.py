@@ -191,17 +191,38 @@ def delete(given: Globals, ids: tuple[str, ...]) -> int:
     return delete_command(given.settings(), ids)
 
 
-@partitur.command()
+@partitur.command(short_help="Load files or a database as graph or tables.")
 @click.argument("what", type=click.Choice(["graph", "tables"]))
-@click.argument("folder", type=_PATH)
+@click.argument("folder", type=_PATH, required=False)
+@click.option("--from", "attached", metavar="NAME", help="A database of the settings, in place of a folder.")
+@click.option("--collection", default="default", show_default=True, help="Where they go.")
+@click.option("--policy", type=_PATH, metavar="FILE", help="Words for tables, and who sees which rows and columns.")
 @_format
 @_quiet
 @click.pass_obj
-def load(given: Globals, what: str, folder: Path, shape: str, quiet: bool) -> int:
-    """Load a folder of CSV files as the graph or as tables."""
+def load(
+    given: Globals,
+    what: str,
+    folder: Path | None,
+    attached: str | None,
+    collection: str,
+    policy: Path | None,
+    shape: str,
+    quiet: bool,
+) -> int:
+    """Load a folder as the graph or as tables, or the tables of a database that the settings name."""
     from server.ingest import load_command
 
-    return load_command(given.settings(), what, folder, as_json=shape == "json", quiet=quiet)
+    return load_command(
+        given.settings(),
+        what,
+        folder,
+        collection=collection,
+        policy=policy,
+        attached=attached,
+        as_json=shape == "json",
+        quiet=quiet,
+    )
 
 
 @partitur.group(invoke_without_command=True, short_help="Show the models and how their engines fare.")

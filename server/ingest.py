@@ -17,7 +17,7 @@ from server.progress import seconds
 from server.servers import Servers
 from server.settings import Settings
 from server.state import Database
-from tools.base import Access, ArtifactStore, PartiturError
+from tools.base import DEFAULT, Access, ArtifactStore, InvalidInput, PartiturError
 from tools.knowledge import IngestReport, KnowledgeConfig, Problem
 
 if TYPE_CHECKING:
@@ -232,10 +232,40 @@ def delete_command(settings: Settings, ids: Sequence[str]) -> int:
     return asyncio.run(drop())
 
 
-def load_command(settings: Settings, what: str, folder: Path, *, as_json: bool, quiet: bool) -> int:
-    """Loads a folder as graph or tables and prints the report; 1 where a file failed."""
+def load_command(
+    settings: Settings,
+    what: str,
+    folder: Path | None,
+    *,
+    collection: str,
+    policy: Path | None,
+    attached: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Loads a folder as graph or tables, or tables of a database, and prints the report; 1 where a part failed."""
+    if (folder is None) == (attached is None) or (what == "graph" and (attached or policy)):
+        raise InvalidInput(
+            "Where from is not clear. Expected a FOLDER, or for tables '--from NAME'; '--policy' is for tables.",
+            hint="Run 'partitur load --help'.",
+        )
+
+    async def allowed() -> None:
+        async with AsyncExitStack() as closing:
+            await open_servers(settings, closing).collections.writable(LOCAL, collection)
+
+    asyncio.run(allowed())
     with Bar("Loading", unit="bytes", quiet=quiet) as bar:
-        report = load(open_servers(settings, AsyncExitStack()), what, folder, bar)
+        servers = open_servers(settings, AsyncExitStack())
+        if attached is not None:
+            from tools.tables.loading import load_attached
+
+            report = load_attached(
+                attached, config=servers.tables, collection=collection, policy=policy, on_progress=bar
+            )
+        else:
+            assert folder is not None
+            report = load(servers, what, folder, bar, collection=collection, policy=policy)
     if as_json:
         click.echo(report.model_dump_json(indent=2))
     else:
@@ -245,16 +275,22 @@ def load_command(settings: Settings, what: str, folder: Path, *, as_json: bool, 
 
 
 def load(
-    servers: Servers, what: str, source: Path | list[Path], tell: Callable[[float, float, str], None]
+    servers: Servers,
+    what: str,
+    source: Path | list[Path],
+    tell: Callable[[float, float, str], None],
+    *,
+    collection: str = DEFAULT,
+    policy: Path | None = None,
 ) -> "GraphReport | TablesReport":
-    """Loads CSV files as the new graph, or as tables beside those that are there."""
+    """Loads lists as a part of the graph, or files as tables beside those that are there."""
     if what == "graph":
         from tools.graph.loading import load as load_graph
 
-        return load_graph(source, config=servers.graph, on_progress=tell)
+        return load_graph(source, config=servers.graph, collection=collection, on_progress=tell)
     from tools.tables.loading import load as load_tables
 
-    return load_tables(source, config=servers.tables, on_progress=tell)
+    return load_tables(source, config=servers.tables, collection=collection, policy=policy, on_progress=tell)
 
 
 def _loaded(report: "GraphReport | TablesReport") -> str:

@@ -72,7 +72,7 @@ class Servers:
 
     @property
     def tables(self) -> tables.TablesConfig:
-        return tables.TablesConfig(home=self._settings.home / "tables")
+        return tables.TablesConfig.model_validate({**dict(self._settings.tables), "home": self._settings.home / "tables"})
 
     def pool(self, role: str) -> Pool | None:
         """The model that serves a role; None where nothing does."""
@@ -115,7 +115,7 @@ class Servers:
     def all(self) -> dict[str, HouseServer]:
         """By name."""
         return {
-            "graph": HouseServer(_refs(graph), self._build_graph),
+            "graph": HouseServer(_refs(graph), self._build_graph, priced=self.pool("chat") is None),
             "image": HouseServer(_refs(image), self._build_image, priced=self.pool("image") is None),
             "knowledge": HouseServer(_refs(knowledge), self._build_knowledge),
             "speech": HouseServer(_refs(speech), self._build_speech, priced=self.pool("speech") is None),
@@ -154,7 +154,9 @@ class Servers:
 
         store = Graph(self.graph)
         self._closing.callback(store.close)
-        return build(self.graph, graph=store, reaches=self.collections)
+        return build(
+            self.graph, graph=store, reaches=self.collections, artifacts=self._artifacts, pool=self.pool("chat")
+        )
 
     def _build_image(self) -> "FastMCP":
         from tools.image.server import build

@@ -24,6 +24,7 @@ from tools.base import SetupError
 from tools.knowledge import KnowledgeOptions
 from tools.models import ModelConfig, web_address
 from tools.ragflow import RagflowConfig
+from tools.tables import TablesOptions
 
 __all__ = ["Brand", "McpServer", "Settings", "load_settings", "quieten_fastmcp", "unknown_variables"]
 
@@ -167,6 +168,9 @@ class Settings(BaseSettings):
 
     knowledge: KnowledgeOptions = Field(
         default=KnowledgeOptions(), description="Where documents are kept, how they are read and searched."
+    )
+    tables: TablesOptions = Field(
+        default=TablesOptions(), description="What queries to tables may use, and databases that tables come from."
     )
     ragflow: RagflowConfig | None = Field(
         default=None, description="A RAGFlow server that keeps the documents; null = our own tables in the home."
