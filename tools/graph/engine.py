@@ -32,6 +32,9 @@ class _Graph:
         )
         self._connection = engine.Connection(self._database, num_threads=2)
         self._run(f"CALL var_length_extend_max_depth={int(settings['depth'])}", {})
+        if settings["write"]:
+            # Once at the end is enough: a build that is killed leaves nothing that anybody reads.
+            self._run("CALL auto_checkpoint=false", {})
         # Whatever is used once now needs no file later, when none can be opened any more.
         given = {"a": "x", "b": 1, "c": 1.5, "d": [True], "e": {"f": None}}
         self.answer({"cypher": f"RETURN {', '.join(f'${name}' for name in given)}", "parameters": given, "limit": 1})

@@ -214,7 +214,9 @@ class Graph:
                 return Failed(f"The graph engine failed ({kind}): {said[:300]}. Expected rows.")
 
 
-_BY_NAME = "MATCH (n) WHERE lower(n.name) = lower($name) OR n.id = $name RETURN n ORDER BY n.id"
+_BY_NAME = (
+    "MATCH (n) WHERE lower(n.name) = lower($name) OR n.id = $name RETURN n, n.id AS i, label(n) AS l ORDER BY i, l"
+)
 # Kuzu finds wrong rows where IN is the condition itself (see `tools.graph.cypher`).
 _AROUND = (
     "UNWIND $keys AS k MATCH (a)--(b) WHERE a.id = k.id AND label(a) = k.label "
