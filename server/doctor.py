@@ -318,7 +318,8 @@ async def _outside(outside: "Outside") -> str:
         raise _Worse(said, todo) from None
     except PartiturError as error:
         raise _Worse(error.message, error.hint) from None
-    return f"offers {', '.join(outside.server.tools)}"
+    pins = [f"{tool}={await outside.digest(tool)}" for tool in outside.server.tools]
+    return f"offers {', '.join(outside.server.tools)}; as of now {', '.join(pins)}"
 
 
 async def _tool(house: "House", server: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:

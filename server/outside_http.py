@@ -20,10 +20,15 @@ def http_client(
     timeout: httpx2.Timeout | None = None,
     auth: httpx2.Auth | None = None,
     follow_redirects: bool = False,
+    *,
+    most: int | None = None,
 ) -> httpx2.AsyncClient:
-    """A client of its own; leaving it closes its connections. Proxies are the settings' business, not the environment's."""
+    """A client of its own; leaving it closes its connections. Proxies are the settings' business, not the environment's.
+
+    Answers to what is sent have at most `most` bytes; the stream that a server may keep open has no end.
+    """
     return httpx2.AsyncClient(
-        transport=_Aiohttp(),
+        transport=_Aiohttp(most),
         headers=headers,
         timeout=timeout or httpx2.Timeout(30.0, read=300.0),
         auth=auth,
@@ -35,7 +40,8 @@ def http_client(
 class _Aiohttp(httpx2.AsyncBaseTransport):
     """Sends a request of httpx2 through aiohttp and gives its answer back, streamed."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None) -> None:
+        self._most = most
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -73,7 +79,10 @@ class _Aiohttp(httpx2.AsyncBaseTransport):
         except (aiohttp.ClientError, OSError) as error:
             raise httpx2.ReadError(str(error), request=request) from error
         return httpx2.Response(
-            response.status, headers=response.raw_headers, stream=_Body(response, request), request=request
+            response.status,
+            headers=response.raw_headers,
+            stream=_Body(response, request, self._most if request.method == "POST" else None),
+            request=request,
         )
 
     async def aclose(self) -> None:
@@ -85,12 +94,16 @@ class _Aiohttp(httpx2.AsyncBaseTransport):
 class _Body(httpx2.AsyncByteStream):
     """The body of an answer. Closing it before its end closes the connection."""
 
-    def __init__(self, response: aiohttp.ClientResponse, request: httpx2.Request) -> None:
-        self._response, self._request = response, request
+    def __init__(self, response: aiohttp.ClientResponse, request: httpx2.Request, most: int | None) -> None:
+        self._response, self._request, self._most = response, request, most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
+            size = 0
             async for part in self._response.content.iter_any():
+                size += len(part)
+                if self._most is not None and size > self._most:
+                    raise httpx2.ReadError(f"more than {self._most:,} bytes", request=self._request)
                 yield part
         except TimeoutError as error:
             raise httpx2.ReadTimeout(str(error), request=self._request) from error

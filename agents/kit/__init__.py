@@ -2,6 +2,7 @@
 
 from agents.kit.engine import Engine, Engines
 from agents.kit.events import Done, Event, Listener, Partial, Piece, StepFinished, StepStarted
+from agents.kit.foreign import PassagePaths
 from agents.kit.gate import Act, Gate, Guard, Pieces
 from agents.kit.guards import CancelGuard, SecretGuard, SizeGuard, UsageGuard
 from agents.kit.outside import OutsideServer
@@ -32,6 +33,7 @@ __all__ = [
     "Outcome",
     "OutsideServer",
     "Partial",
+    "PassagePaths",
     "Piece",
     "Pieces",
     "PromptRef",

@@ -64,7 +64,7 @@ class Toolbox:
         if name in self.refs:
             return self.refs[name].source
         server, _, tool = name.partition(".")
-        return tool in self.outside[server].server.sources
+        return self.outside[server].is_source(tool)
 
     def toolset(self, names: Sequence[str]) -> "Toolset":
         """The named tools for an agent."""

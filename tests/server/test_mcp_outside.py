@@ -2,15 +2,12 @@
 
 import json
 import sys
-import threading
-import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
-from outside_server import server
+from outside_server import serving
 from pydantic import BaseModel, ValidationError
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
@@ -50,16 +47,8 @@ async def outing(given: City, run: Run) -> Sky:
 
 @pytest.fixture(scope="module")
 def url() -> Generator[str]:
-    app = server.http_app(path="/mcp")
-    runner = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=runner.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not runner.started and time.monotonic() < deadline:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{runner.servers[0].sockets[0].getsockname()[1]}/mcp"
-    runner.should_exit = True
-    thread.join(5)
+    with serving() as address:
+        yield address
 
 
 @pytest.fixture
@@ -130,7 +119,7 @@ async def test_the_embedded_engine_quotes_a_tool_that_calls_itself_a_source(hous
     runtime.engines = Engines({"chat": Engine(id="extractive", build=ExtractiveModel, generative=False)})
     result = await runtime.ask(use_case, City(city="On how many days does it rain in Birkenfurt?"), caller=LOCAL)
     assert result.output is not None
-    assert {one.document for one in result.citations} == {"almanac"}
+    assert {one.document for one in result.citations} == {"weather:almanac"}
     assert "120 days" in result.output.text
 
 
