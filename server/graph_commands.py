@@ -1,0 +1,121 @@
+"""The commands about the graph: what documents say goes into it."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from server.house import LOCAL
+from server.ingest import Bar, open_servers
+from tools.base import NeedsModel, Passage
+
+if TYPE_CHECKING:
+    from server.settings import Settings
+    from tools.graph.gathering import Gathered, Offer
+    from tools.knowledge import Document
+    from tools.knowledge.shelf import Shelf
+
+__all__ = ["build_command"]
+
+
+def build_command(
+    settings: "Settings",
+    *,
+    collection: str,
+    town: str | None,
+    model: bool,
+    again: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Reads the documents of a collection into the graph and prints the report."""
+    done = asyncio.run(_build(settings, collection, town, model=model, again=again, quiet=quiet))
+    if as_json:
+        told = {"unchanged": done.unchanged, "removed": done.removed, **asdict(done.taken)}
+        click.echo(json.dumps({**told, "spending": done.taken.spending.model_dump()}, ensure_ascii=False, indent=2))
+    else:
+        click.echo(_told(done))
+    return 0
+
+
+async def _build(
+    settings: "Settings", collection: str, town: str | None, *, model: bool, again: bool, quiet: bool
+) -> "Gathered":
+    from tools.endpoint import Endpoint
+    from tools.graph.gathering import gather
+
+    async with AsyncExitStack() as closing:
+        with Bar("Reading", unit="documents", quiet=quiet) as bar:
+            servers = open_servers(settings, closing)
+            await servers.collections.writable(LOCAL, collection)
+            pool = servers.pool("chat") if model else None
+            if model and pool is None:
+                raise NeedsModel("'--model' reads documents with a chat model, and none is set. Expected one.")
+            listed = await servers.shelf.documents(LOCAL, collection=collection)
+            return await gather(
+                [_offer(servers.shelf, document) for document in listed.documents],
+                config=servers.graph,
+                tenant=LOCAL.tenant,
+                collection=collection,
+                town=town,
+                endpoint=Endpoint(pool=pool, setting="PARTITUR_MODEL") if pool else None,
+                again=again,
+                on_progress=bar,
+            )
+
+
+def _offer(shelf: "Shelf", document: "Document") -> "Offer":
+    from tools.graph.gathering import Offer
+
+    readers = None if document.readers is None else tuple(document.readers)
+    return Offer(
+        document=document.id,
+        title=document.title,
+        language=document.language,
+        version=f"{document.ingested_at.isoformat()}, {document.size}, {readers}",
+        readers=readers,
+        read=partial(_passages, shelf, document.id),
+    )
+
+
+async def _passages(shelf: "Shelf", id: str) -> Sequence[Passage]:
+    """The stored text of a document, cut as it is for search."""
+    from tools.knowledge.chunks import cut
+
+    stored = await shelf.text(id, LOCAL)
+    text, document = stored.text, stored.document
+    at = text[:1_000].find(document.title)
+    return [
+        Passage(
+            document=id,
+            title=document.title,
+            heading=" › ".join(chunk.headings) or None,
+            page=chunk.page,
+            start=chunk.start,
+            end=chunk.end,
+            text=text[chunk.start : chunk.end],
+            title_start=at if at >= 0 else None,
+            heading_start=chunk.heading_start,
+        )
+        for chunk in cut(text, language=document.language, title=document.title)
+    ]
+
+
+def _told(done: "Gathered") -> str:
+    taken = done.taken
+    lines = [
+        f"Documents: {taken.documents} read, {done.unchanged} unchanged, {done.removed} removed",
+        f"Found: {taken.nodes} nodes, {taken.edges} edges in {taken.passages} passages",
+    ]
+    if taken.spending.requests:
+        spent = taken.spending
+        lines.append(
+            f"Model: {spent.requests} requests, {spent.input_tokens} tokens read, {spent.output_tokens} written"
+        )
+    lines += [f"Left out: {count} × {reason}" for reason, count in taken.dropped.most_common()]
+    return "\n".join(lines)
