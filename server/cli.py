@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 import click
 
 from server.cli_collections import access_of, collections
+from server.cli_graph import graph
 
 if TYPE_CHECKING:
     from server.settings import Settings
@@ -259,6 +260,7 @@ def models_serve(given: Globals, id: str) -> int:
 
 
 partitur.add_command(collections)
+partitur.add_command(graph)
 
 
 @partitur.group(short_help="List, create and revoke API keys.")

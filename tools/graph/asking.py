@@ -25,7 +25,8 @@ _NAMED = (
     "RETURN n.id AS id, label(n) AS label, n.name AS name ORDER BY label, id"
 )
 _HOLDING = (
-    "MATCH (n) WHERE lower(n.name) STARTS WITH $name OR lower(n.name) ENDS WITH $tail OR lower(n.name) CONTAINS $inner "
+    "MATCH (n) WHERE lower(n.name) STARTS WITH $name OR lower(n.name) STARTS WITH $listed OR lower(n.name) ENDS WITH $tail "
+    "OR lower(n.name) CONTAINS $inner "
     "RETURN n.id AS id, label(n) AS label, n.name AS name ORDER BY size(n.name), name, id"
 )
 _MOST = 50
@@ -154,7 +155,7 @@ class _Asking:
         exact = [row for row in rows if row[0] == name or str(row[2]).lower() == low] or rows
         if exact:
             return _together(exact)
-        values = {"name": f"{low} ", "tail": f" {low}", "inner": f" {low} "}
+        values = {"name": f"{low} ", "listed": f"{low},", "tail": f" {low}", "inner": f" {low} "}
         held = self._rows(_HOLDING, values, _MOST).rows
         names = list(dict.fromkeys(str(row[2]) for row in held))
         if len(names) == 1:

@@ -90,7 +90,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("contact", rf"how (?:do i|can i|is) (?:reach|contact)? ?{_N}(?: reached)?"),
     ("contact", rf"(?:what is )?(?:the )?(?:phone number|telephone number|e-?mail(?: address)?|contact) of {_N}"),
     ("deadline",
-     rf"(?:welche|was ist die) fristen? (?:gilt|gelten|hat|haben|besteht|gibt es)?(?: für| bei| beim)? ?{_N}"),
+     rf"(?:welche|was ist die) frist(?:en)? (?:gilt|gelten|hat|haben|besteht|gibt es)?(?: für| bei| beim)? ?{_N}"),
     ("deadline", rf"bis wann (?:muss|kann|ist|geht) (?:ich )?{_N}"),
     ("deadline", rf"(?:what is |which is )?(?:the )?(?:deadline|time limit)s? (?:of|for) {_N}"),
     ("decided", rf"(?:wann|von wem) (?:wurde|ist|hat man) {_N} (?:beschlossen|verabschiedet|erlassen)(?: worden)?"),
