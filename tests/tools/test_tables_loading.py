@@ -171,13 +171,20 @@ def test_a_hostile_name_of_a_file_becomes_a_plain_name(tmp_path: Path) -> None:
 
 def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     path = tmp_path / "p.parquet"
-    duckdb.sql(f"COPY (SELECT 1::INTEGER AS \"A B\", [1, 2] AS list) TO '{path}'")
+    duckdb.sql(
+        "COPY (SELECT 1::INTEGER AS \"A B\", [1, 2] AS list, TIMESTAMPTZ '2026-01-01 00:00:00+00' AS at, "
+        f"INTERVAL 1 MONTH AS span) TO '{path}'"
+    )
     load([path], config=config(tmp_path))
 
     columns = Tables(config(tmp_path)).schema(TableSchemaQuery(table="p"), reach=ALL).tables[0].columns
-    assert [(column.name, column.type, column.samples) for column in columns] == [
+    assert [(column.name, column.type, column.samples) for column in columns[:2]] == [
         ("a_b", "INTEGER", [1]),
         ("list", "INTEGER[]", ["[1, 2]"]),
+    ]
+    assert [(column.type, len(column.samples)) for column in columns[2:]] == [
+        ("TIMESTAMP WITH TIME ZONE", 1),
+        ("INTERVAL", 1),
     ]
 
 

@@ -90,7 +90,7 @@ def schema(config: TablesConfig) -> dict[str, TableInfo]:
 
 def rows(config: TablesConfig, sql: str) -> list[list[object]]:
     tables = Tables(config)
-    found = [list(row) for row in tables.query(TableQuery(sql=sql), reach=ALL).rows]
+    found: list[list[object]] = [list(row) for row in tables.query(TableQuery(sql=sql), reach=ALL).rows]
     tables.close()
     return found
 

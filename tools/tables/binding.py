@@ -7,8 +7,8 @@ import duckdb
 from tools.base.access import EVERYONE, Access
 from tools.base.errors import InvalidInput
 from tools.tables.names import text
-from tools.tables.policy import ColumnPolicy, Condition, Literals, TablePolicy
 from tools.tables.origins import Said
+from tools.tables.policy import ColumnPolicy, Condition, Literals, TablePolicy
 from tools.tables.stored import StoredColumn, StoredCondition, StoredRule, StoredTable
 
 __all__ = ["bound", "kept"]

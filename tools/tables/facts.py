@@ -1,6 +1,7 @@
 """What a column holds, asked in SQL: sample values, least and greatest, how many differ and how many are missing."""
 
 import json
+import re
 from collections.abc import Sequence
 
 from pydantic import JsonValue
@@ -12,16 +13,19 @@ __all__ = ["facts_of", "facts_sql"]
 
 _SAMPLES = 5
 _LONGEST = 80
+_TEXT_ONLY = re.compile(r"WITH TIME ZONE|INTERVAL|TIMESTAMP_NS")
+"""Types that Python cannot hold without loss, or without further packages."""
 
 
-def facts_sql(source: str, column: str) -> str:
+def facts_sql(source: str, column: str, type: str) -> str:
     """A SELECT with one row for `facts_of`; `source` stands in its FROM."""
     name = quoted(column)
+    told = "CAST({} AS VARCHAR)" if _TEXT_ONLY.search(type) else "{}"
     groups = f"SELECT {name} AS v, count(*) AS n FROM {source} WHERE {name} IS NOT NULL GROUP BY ALL"
+    samples = f"SELECT {told.format('v')} AS s, v, n FROM ({groups}) ORDER BY n DESC, v LIMIT {_SAMPLES}"
     return (
-        f"SELECT (SELECT count(*) FROM {source} WHERE {name} IS NULL), count(*), min(v), max(v), "
-        f"(SELECT list(v ORDER BY n DESC, v) FROM (FROM ({groups}) ORDER BY n DESC, v LIMIT {_SAMPLES})) "
-        f"FROM ({groups})"
+        f"SELECT (SELECT count(*) FROM {source} WHERE {name} IS NULL), count(*), {told.format('min(v)')}, {told.format('max(v)')}, "
+        f"(SELECT list(s ORDER BY n DESC, v) FROM ({samples})) FROM ({groups})"
     )
 
 

@@ -21,8 +21,8 @@ from tools.tables.binding import bound, kept
 from tools.tables.facts import facts_of, facts_sql
 from tools.tables.keys import linked
 from tools.tables.names import quoted, sanitised, text, unique
+from tools.tables.origins import File, Origin, Raw, Step, create
 from tools.tables.policy import Policy, TablePolicy, policy_beside
-from tools.tables.origins import File, Origin, Raw, create
 from tools.tables.store import generations
 from tools.tables.stored import Stored, StoredColumn, StoredTable
 from tools.tables.workbook import Workbook
@@ -259,7 +259,7 @@ class _Place:
         raw: Raw,
         policy: Policy,
         mine: dict[str, StoredTable],
-        step: Callable[[float, str], None],
+        step: Step,
     ) -> FileReport:
         connection, id = writing.connection, f"t{secrets.token_hex(8)}"
         name = unique(sanitised(raw.words, "table"), self.loaded)
@@ -303,7 +303,7 @@ class _Place:
             return table.columns
         found: list[StoredColumn] = []
         for column in table.columns:
-            row = connection.execute(facts_sql(quoted(table.id), column.name)).fetchone()
+            row = connection.execute(facts_sql(quoted(table.id), column.name, column.type)).fetchone()
             assert row is not None
             found.append(column.model_copy(update={"facts": facts_of([plain(value) for value in row])}))
         return tuple(found)

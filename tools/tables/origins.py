@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -20,12 +20,8 @@ __all__ = ["File", "Origin", "Raw", "Said", "Step", "create", "within"]
 _COMMENT = re.compile(r"# *([^:;\t|]{1,200}): *(.+)")
 _UNIT = re.compile(r"(.*?)\s*\[([^\[\]]{1,100})\]")
 _LINE = 4_000
-
-
-class Step(Protocol):
-    """Told which part of an origin is done, and what goes on."""
-
-    def __call__(self, part: float, what: str) -> None: ...
+Step = Callable[[float, str], None]
+"""Told which part of an origin is done, and what goes on."""
 
 
 @dataclass(frozen=True, slots=True)

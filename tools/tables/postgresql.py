@@ -1,11 +1,11 @@
 """Copies tables out of PostgreSQL: over one connection, in one read-only snapshot, with a limit of time for each."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar, cast
 
 import asyncpg
 
@@ -27,7 +27,21 @@ _TYPES = {
     "timestamptz": "TIMESTAMPTZ",
 }
 """Everything else is text, but for numbers with fixed places."""
-_CONNECT = 30.0
+_CONNECT = 30
+
+
+class _Connection(Protocol):
+    """What is used of asyncpg, which says of no argument and no result what it is."""
+
+    async def execute(self, query: str) -> str: ...
+    async def fetch(self, query: str, *args: object) -> list[tuple[str, ...]]: ...
+    async def copy_from_query(
+        self, query: str, *, output: Callable[[bytes], Awaitable[None]], format: str, header: bool
+    ) -> str: ...
+    def terminate(self) -> None: ...
+
+
+_connect = cast("Callable[..., Coroutine[object, object, _Connection]]", asyncpg.connect)
 
 
 class Source:
@@ -39,7 +53,7 @@ class Source:
         self._seconds = seconds
         self._most_mb = most_mb
         self._runner = asyncio.Runner()
-        self._connection: asyncpg.Connection | None = None
+        self._connection: _Connection | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -71,11 +85,11 @@ class Source:
         return self._run(self._copy(table, target))
 
     @property
-    def _open(self) -> asyncpg.Connection:
+    def _open(self) -> _Connection:
         assert self._connection is not None
         return self._connection
 
-    async def _connect(self) -> asyncpg.Connection:
+    async def _connect(self) -> _Connection:
         settings = {
             "default_transaction_read_only": "on",
             "statement_timeout": str(int(self._seconds * 1000)),
@@ -83,7 +97,7 @@ class Source:
             "timezone": "UTC",
             "bytea_output": "hex",
         }
-        connection = await asyncpg.connect(self._url, timeout=_CONNECT, server_settings=settings)
+        connection = await _connect(self._url, timeout=_CONNECT, server_settings=settings)
         # One snapshot for all tables, and a second word against writing: the first could be taken back.
         await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         return connection
@@ -123,7 +137,7 @@ class Source:
 
 
 @contextmanager
-def _told(seconds: float) -> Iterator[None]:
+def _told(seconds: float) -> Generator[None]:
     """Within it, errors are ours. The address is in none of them: it may hold a password."""
     try:
         yield

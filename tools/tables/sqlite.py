@@ -1,7 +1,7 @@
 """Copies tables out of a SQLite file: opened read-only, in one transaction, with a limit of time for each."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic
@@ -71,7 +71,7 @@ class Source:
                 for row in rows:
                     for kind, value in zip(kinds, row, strict=True):
                         if value is not None:
-                            kind.add({int: "integer", float: "real"}.get(type(value), "text"))
+                            kind.add(_kind(value))
                     file.write(_line([_plain(value) for value in row]))
                 if file.tell() > self._most_mb * 2**20:
                     raise TooLarge(
@@ -81,7 +81,7 @@ class Source:
         return headers, {at: _TYPES[frozenset(kind)] for at, kind in enumerate(kinds) if frozenset(kind) in _TYPES}
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self) -> Generator[None]:
         """Within it, SQLite works for as long as the settings allow, and its errors are ours."""
         end = monotonic() + self._seconds
         self._connection.set_progress_handler(lambda: monotonic() > end, _STEPS)
@@ -94,6 +94,12 @@ class Source:
                     hint="Give it more 'seconds' in the settings, or make a view with less.",
                 ) from error
             raise InvalidInput(f"{self._path.name!r} cannot be read: {error}. Expected a SQLite file.") from error
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, int):
+        return "integer"
+    return "real" if isinstance(value, float) else "text"
 
 
 def _plain(value: object) -> str | None:

@@ -134,10 +134,11 @@ class Tables:
         if (known := opened.facts.get(view.key)) is None:
             # Of the caller's rows, so it is asked as the caller, in the sandbox.
             rows = self._ask(opened, {view.name: view}, f"SELECT count(*) FROM {quoted(view.name)}", 1).rows
-            known = (int(str(rows[0][0])), {})
+            facts: dict[str, Facts] = {}
             for column in view.columns:
-                sql = facts_sql(quoted(view.name), column.name)
-                known[1][column.name] = facts_of(self._ask(opened, {view.name: view}, sql, 1).rows[0])
+                sql = facts_sql(quoted(view.name), column.name, column.type)
+                facts[column.name] = facts_of(self._ask(opened, {view.name: view}, sql, 1).rows[0])
+            known = (int(str(rows[0][0])), facts)
             opened.remember(view.key, known)
         return view.info(rows=known[0], facts=known[1], seen=seen)
 
