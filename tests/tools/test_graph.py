@@ -367,7 +367,7 @@ def test_after_a_change_of_the_engine_the_same_graph_is_there(config: GraphConfi
     other.close()
 
 
-async def test_the_server_serves_its_three_tools(config: GraphConfig) -> None:
+async def test_the_server_serves_its_tools(config: GraphConfig) -> None:
     async with Client(build(config, local=ADMIN.caller)) as client:
         names = sorted(tool.name for tool in await client.list_tools())
         result = await client.call_tool("query", {"cypher": "MATCH (n:Person) RETURN count(n) AS n"})
@@ -378,7 +378,7 @@ async def test_the_server_serves_its_three_tools(config: GraphConfig) -> None:
         with pytest.raises(ToolError, match="'depth' does not fit"):
             await client.call_tool("neighbours", {"name": "x", "depth": 3})
 
-    assert names == ["neighbours", "query", "schema"]
+    assert names == ["ask", "neighbours", "picture", "query", "schema", "templates"]
     assert (result.structured_content or {})["rows"] == [[2]]
     assert len((schema.structured_content or {})["nodes"]) == 4
     assert [node["id"] for node in (around.structured_content or {})["nodes"]] == ["pass", "amt", "gesetz"]
