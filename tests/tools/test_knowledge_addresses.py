@@ -1,4 +1,5 @@
 import pytest
+from pydantic import ValidationError
 
 from tools.base import Forbidden, InvalidInput, PartiturError
 from tools.knowledge import KnowledgeConfig
@@ -182,6 +183,20 @@ def test_a_list_of_hosts_leaves_no_other_but_those_of_the_intranet() -> None:
         target(url, config(**lists))
     for url in ("https://www.example.org/", "http://stadt.example/", "http://xstadt.example/", "http://daten.example/"):
         assert "not among those" in refused(url, **lists).message
+
+
+@pytest.mark.parametrize(
+    ("setting", "host"),
+    [
+        ("url_private_hosts", "*.intern"),
+        ("url_private_hosts", "http://intern"),
+        ("url_hosts", "a/b"),
+        ("url_hosts", "*"),
+    ],
+)
+def test_an_entry_that_would_never_match_is_refused_at_the_start(setting: str, host: str) -> None:
+    with pytest.raises(ValidationError, match="should match pattern"):
+        config(**{setting: [host]})
 
 
 def test_addresses_are_judged_by_the_registries() -> None:

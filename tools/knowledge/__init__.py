@@ -41,9 +41,9 @@ OnProgress = Callable[[float, float, str], Awaitable[None]]
 """Told of work done: files done (with a fraction for the one being read), files in all, what is being done."""
 
 _MEGABYTE = 1_000_000
-_UrlHost = Annotated[
-    str, StringConstraints(to_lower=True, pattern=r"^(?:(?:\*\.)?[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$")
-]
+_HOST = r"(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$"
+_Host = Annotated[str, StringConstraints(to_lower=True, pattern=rf"^{_HOST}")]
+_Hosts = Annotated[str, StringConstraints(to_lower=True, pattern=rf"^(?:\*\.)?{_HOST}")]
 _Ending = Annotated[str, StringConstraints(to_lower=True, pattern=r"^\w{1,20}$")]
 
 
@@ -81,11 +81,11 @@ class KnowledgeOptions(BaseModel):
     allowed_roots: tuple[Path, ...] | None = Field(
         default=None, description="Folders that files may be read from; null = every folder the process may read."
     )
-    url_hosts: tuple[_UrlHost, ...] | None = Field(
+    url_hosts: tuple[_Hosts, ...] | None = Field(
         default=None,
         description="Hosts that documents may be fetched from, as 'host', '*.domain' or 'host:port'; null = every public one.",
     )
-    url_private_hosts: tuple[_UrlHost, ...] = Field(
+    url_private_hosts: tuple[_Host, ...] = Field(
         default=(),
         description="Hosts of the intranet, as 'host' or 'host:port', that may have addresses of the inside.",
     )
