@@ -57,6 +57,10 @@ class FakeRagflow:
     keeps_metadata: bool = True
     strays: bool = False
     """Searches everything, whatever it is told."""
+    lag: int = 0
+    """Times that new chunks are not listed yet, as with a search engine that shows them a moment later."""
+    ghosts: bool = False
+    """Finds what was deleted a moment ago."""
     summaries: bool = False
     """Puts a summary of its own in front of what it finds."""
     clock: int = 1_700_000_000_000
@@ -211,6 +215,9 @@ class FakeRagflow:
         doc = next((doc for doc in docs if doc.id == id), None)
         if doc is None:
             return self.no(102, f"You don't own the document {id}.", 404)
+        if self.lag:
+            self.lag -= 1
+            return self.ok({"chunks": [], "total": 0, "doc": self._shown(doc)})
         size = int(query.get("page_size", 30))
         start = (int(query.get("page", 1)) - 1) * size
         # what stands at one place is listed in no order that holds
@@ -219,6 +226,9 @@ class FakeRagflow:
 
     def _retrieval(self, body: dict[str, Any]) -> Response:
         ids = body.get("document_ids") or None
+        known = {doc.id for docs in self.datasets.values() for doc in docs}
+        if ids is not None and (gone := set(ids) - known):
+            return self.no(102, f"The datasets don't own the document {min(gone)}")
         for dataset in body["dataset_ids"]:
             if dataset not in self.datasets:
                 return self.no(102, f"You don't own the dataset {dataset}.", 404)
@@ -232,6 +242,8 @@ class FakeRagflow:
                     if inside and chunk["available"] and share >= body["similarity_threshold"]:
                         found.append(self._hit(dataset, doc, chunk, share))
         found.sort(key=lambda hit: -hit["similarity"])
+        if self.ghosts and found:
+            found.insert(0, {**found[0], self._name("id"): "ghost", self._name("document_id"): "0" * 32})
         if self.summaries and found:
             found.insert(0, {**found[0], self._name("id"): "summary", self._name("content"): "In short: all of it."})
         size = int(body["page_size"])

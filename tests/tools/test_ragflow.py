@@ -207,6 +207,34 @@ async def test_what_stands_in_no_document_is_left_out_and_told(fake: FakeRagflow
     assert found.notes and "summaries" in found.notes[0]
 
 
+async def test_what_is_gone_but_still_found_is_left_out(fake: FakeRagflow, library: RagflowLibrary) -> None:
+    fake.add("open", "a.txt", TAX)
+    fake.ghosts = True
+    found = await library.search("Hundesteuer", caller=ANNA)
+    assert [one.text for one in found.passages] == ["Die Hundesteuer beträgt 120 Euro."]
+
+
+async def test_chunks_that_show_a_moment_later_are_waited_for(fake: FakeRagflow, library: RagflowLibrary) -> None:
+    fake.lag = 3
+    report = await library.ingest(documents=[Inline("a.txt", TAX.encode())], caller=ANNA)
+    assert (report.read, report.failed) == (1, [])
+    assert (await library.documents(ANNA)).documents[0].size == len(TAX)
+
+
+async def test_a_document_that_goes_between_list_and_question_does_not_fail_the_search(
+    fake: FakeRagflow, library: RagflowLibrary
+) -> None:
+    fake.add("few", "bert.txt", "Die Hundesteuer für Bert.", **Marks("bert.txt", readers=("user:bert",)).meta())
+    gone = fake.add("few", "weg.txt", "Die Hundesteuer von gestern.", **Marks("weg.txt", readers=("*",)).meta())
+
+    def delete(asked: Asked) -> None:
+        if asked.path.endswith("/retrieval") and asked.body["dataset_ids"] == ["few"]:
+            fake.datasets["few"] = [doc for doc in fake.datasets["few"] if doc is not gone]
+
+    fake.fault = delete
+    assert [one.title for one in (await library.search("Hundesteuer", caller=BERT)).passages] == ["bert.txt"]
+
+
 async def test_long_documents_and_lists_are_read_page_by_page(fake: FakeRagflow, library: RagflowLibrary) -> None:
     long = fake.add("open", "lang.txt", "\n\n".join(f"Absatz Nummer {number}." for number in range(250)))
     for number in range(205):

@@ -140,7 +140,7 @@ class Holdings:
         return None
 
     async def layout(self, dataset: str, document: str, name: str) -> Layout:
-        """A document's text with the places of its chunks.
+        """A document's text with the places of its chunks; nothing where it is gone: searches find it for a while yet.
 
         Raises:
             TooLarge: it has more chunks than RAGFlow lists.
@@ -149,7 +149,9 @@ class Holdings:
         page = 1
         while True:
             path = f"/datasets/{dataset}/documents/{document}/chunks"
-            told = await self.client.read(path, query={"page": page, "page_size": _PAGE})
+            told = await self.client.look(path, query={"page": page, "page_size": _PAGE})
+            if told is None:
+                return Layout("", {})
             listed = read(ChunkList, told, "chunks")
             if listed.total > _MOST_CHUNKS:
                 raise TooLarge(

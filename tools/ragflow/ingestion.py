@@ -3,9 +3,10 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from tools.base import Access, Caller, Failed, InvalidInput, TimedOut
+from tools.base import Access, Caller, Failed, InvalidInput, PartiturError, TimedOut
 from tools.knowledge import IngestReport, OnProgress, Problem
 from tools.knowledge.files import Found, Inline, content, walk
 from tools.knowledge.formats import Unreadable
@@ -19,6 +20,8 @@ __all__ = ["Ingestion"]
 _MOST_IDS = 100
 _LOOKS_S = (0.05, 2.0)
 """Between two looks whether a document has been read: at first, and at most."""
+_SETTLED = 8
+"""Looks after which the chunks that are listed are taken for all: RAGFlow counts some that it does not list."""
 _NO_ADDRESS = (404, 405)
 
 
@@ -147,14 +150,12 @@ class Ingestion:
                     hint="This version of RAGFlow cannot hold documents with readers of their own.",
                 )
             await self._parse(id)
-            await self._read(id)
-            measured = Measured.of(await self._holdings.layout(self._part.dataset, id, marks.name))
-            if not measured.chunks:
-                raise _NotRead("RAGFlow found no text in it.")
+            measured = await self._read(id, marks.name)
             whole = Marks(marks.name, marks.owner, marks.hash, marks.readers, measured)
             await self._change(id, {"meta_fields": whole.meta()})
         except BaseException:
-            await asyncio.shield(self._holdings.drop(self._part, [id]))
+            with suppress(PartiturError):  # why it failed is what matters
+                await asyncio.shield(self._holdings.drop(self._part, [id]))
             raise
         return id
 
@@ -170,8 +171,10 @@ class Ingestion:
             answer = await self._client.write("POST", f"/datasets/{self._part.dataset}/documents/parse", body)
         self._client.data(answer)
 
-    async def _read(self, id: str) -> None:
+    async def _read(self, id: str, name: str) -> Measured:
+        """Waits until it is read, and until all its chunks are listed, which takes RAGFlow's search engine a moment more."""
         pause, most = _LOOKS_S
+        settled = 0
         try:
             async with asyncio.timeout(self._holdings.config.parse_seconds):
                 while True:
@@ -184,7 +187,14 @@ class Ingestion:
                         )
                         raise _NotRead(f"RAGFlow could not read it: {said or 'it does not say why'}.")
                     if row.state == "done":
-                        return
+                        measured = Measured.of(await self._holdings.layout(self._part.dataset, id, name))
+                        if not row.chunks:
+                            raise _NotRead("RAGFlow found no text in it.")
+                        settled += 1
+                        if measured.size and (measured.chunks >= row.chunks or settled >= _SETTLED):
+                            return measured
+                        if settled > _SETTLED:
+                            raise _NotRead("RAGFlow lists no text of it.")
                     await asyncio.sleep(pause)
                     pause = min(most, pause * 1.5)
         except TimeoutError as error:

@@ -33,6 +33,8 @@ class Layout:
 
     text: str
     spans: dict[str, Span]
+    listed: int = 0
+    """Chunks that RAGFlow lists, with those that are switched off or empty."""
 
     @property
     def pages(self) -> int | None:
@@ -57,7 +59,8 @@ def _order(numbered: tuple[int, Chunk]) -> tuple[int, float, int, str]:
 def lay_out(chunks: Iterable[Chunk], name: str) -> Layout:
     """Joins `chunks`, as they were listed, by their places; what is switched off or empty is left out."""
     paged = suffix_of(name) in _PAGED
-    known = [(at, chunk) for at, chunk in enumerate(chunks) if chunk.available and chunk.content.strip()]
+    listed = list(chunks)
+    known = [(at, chunk) for at, chunk in enumerate(listed) if chunk.available and chunk.content.strip()]
     known.sort(key=_order)
     parts: list[str] = []
     spans: dict[str, Span] = {}
@@ -71,4 +74,4 @@ def lay_out(chunks: Iterable[Chunk], name: str) -> Layout:
         spans[chunk.id] = Span(start, start + len(chunk.content), page)
         parts.append(chunk.content)
         start += len(chunk.content)
-    return Layout(_BETWEEN.join(parts), spans)
+    return Layout(_BETWEEN.join(parts), spans, len(listed))

@@ -40,7 +40,7 @@ _FEWEST = 30
 _MOST = 100
 _LIKE = 2_000
 """Code points of a text that more like it is looked for by."""
-_LEFT_OUT = "Some results of RAGFlow were left out: they are summaries it made, no stretches of a document."
+_LEFT_OUT = "Some results of RAGFlow were left out: they are no stretches of a document, but summaries it made or of what is gone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +229,18 @@ class RagflowLibrary:
         _no_dates(filter)
         free = [part for part in parts if part.whole and filter is None]
         asked = [part for part in parts if part not in free]
-        listed = await several(lambda part: self._holdings.rows(part, reach), asked)
-        rows = {row.id: row for found in listed for row in found if _fits(row, filter)}
-        questions: list[tuple[list[Part], list[str] | None]] = [(free, None)] if free else []
-        if rows:
-            questions.append((asked, sorted(rows)))
-        found = await several(lambda one: self._asked(query, *one, most), questions)
-        hits = {hit.id: hit for part in found for hit in part}
+        found = await self._asked(query, free, None, most) if free else []
+        rows: dict[str, Row] = {}
+        for last in (False, True):
+            listed = await several(lambda part: self._holdings.rows(part, reach), asked)
+            rows = {row.id: row for some in listed for row in some if _fits(row, filter)}
+            try:
+                found += await self._asked(query, asked, sorted(rows), most) if rows else []
+                break
+            except Failed as error:
+                if last or type(error) is not Failed:
+                    raise  # else one of them was deleted meanwhile, and RAGFlow refuses the whole question
+        hits = {hit.id: hit for hit in found}
         return sorted(hits.values(), key=lambda hit: (-hit.similarity, hit.id)), rows
 
     async def _asked(self, query: str, parts: Sequence[Part], ids: list[str] | None, most: int) -> list[Hit]:

@@ -33,7 +33,7 @@ class Measured:
     @classmethod
     def of(cls, layout: Layout) -> "Measured":
         """Reads the text."""
-        return cls(detect(layout.text), len(layout.text), layout.pages, len(layout.spans))
+        return cls(detect(layout.text), len(layout.text), layout.pages, layout.listed)
 
 
 @dataclass(frozen=True, slots=True)
