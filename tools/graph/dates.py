@@ -29,6 +29,7 @@ _DUE = re.compile(
     r"\b(?:muss|müssen|Frist|Fristen|spätestens|anmelden|anzumelden|beantragen|beantragt|einreichen|einzureichen|eingereicht|"
     r"umtauschen|bewerben|Bewerbung(?:en)?|Anträge|Antrag|Anmeldeschluss|Anmeldung(?:en)?)\b|\b(?:merken|melden)\s.*\s(?:vor|an)\b"
 )
+_ADVICE = re.compile(r"\b(?:sollte|sollten|empfiehlt|empfehlen|empfohlen|rät)\b")
 _VALID = re.compile(r"\b(?:gelten|gilt|gültig|befristet|kostet|kosten|Gebühr|Preis|gesperrt)\b")
 
 
@@ -45,6 +46,8 @@ def dates(text: str) -> Iterator[Mention]:
 
 def deadlines(text: str, start: int, end: int) -> Iterator[Mention]:
     """The deadlines of the sentence `text[start:end]`: how long something may take, or a day by which it must be done."""
+    if _ADVICE.search(text, start, end):
+        return
     for found in _WITHIN.finditer(text, start, end):
         name = " ".join(found[0].split())
         yield Mention(DEADLINE, name[0].lower() + name[1:], found.start(), found.end())

@@ -22,7 +22,7 @@ _LINK = re.compile(r"\s(?:(?:des|der|dem|vom)\s)?")
 _SHORT = r"(?:SGB\s(?:XIV|XII|XI|IX|IV|VI{1,3}|V|I{1,3}|X)\b|[A-ZÄÖÜ][A-Za-zÄÖÜäöüß]*[A-ZÄÖÜ][A-Za-zÄÖÜäöüß]*(?:-[A-Z][a-z]*)?\b)"
 _INTRODUCED = re.compile(rf"\s\(({_SHORT})(?:,[^()]{{1,60}})?\)")
 _ENDING = r"(?:gesetzbuch(?:e?s)?|gesetz(?:e?s)?|satzung|verordnung|ordnung)"
-_WORD = rf"[A-ZÄÖÜ](?:[A-Za-zäöüß]|-(?=[A-ZÄÖÜ]))*?(?:{_ENDING}|-{_ENDING.replace('(?:', '(?i:', 1)})\b(?!-)"
+_WORD = rf"[A-ZÄÖÜ](?:[A-Za-zäöüß]|-(?=[A-ZÄÖÜ])){{2,60}}?(?:{_ENDING}|-{_ENDING.replace('(?:', '(?i:', 1)})\b(?!-)"
 _TOWN = rf"(?:\s(?:der|des)\s(?:Stadt|Gemeinde|Landkreises|Kreises|Marktes)\s{CAPITAL})"
 _JOINED = rf"(?:\s(?:und|von|der|des|in\sder|im|für|zur|zum|über)\s(?:die\s|der\s|das\s|den\s)?{CAPITAL}|\s{CAPITAL})"
 _NAMED = re.compile(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 __all__ = ["CAPITAL", "Masked", "Mention", "apart", "key", "masked", "numbered"]
 
-CAPITAL = r"[A-ZÄÖÜ][a-zäöüß]+(?:-[A-ZÄÖÜ]?[a-zäöüß]+)*"
+CAPITAL = r"[A-ZÄÖÜ][a-zäöüß]+(?:-[A-ZÄÖÜ]?[a-zäöüß]+){0,4}"
 """A capitalised word, compounds with hyphens as one."""
 _NUMBERS = (
     "null ein zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn "

@@ -23,7 +23,7 @@ _OFFICE = re.compile(
     rf"(?P<for>\bAmte?s?\sfür\s{_FIELDS})"
     rf"|(?P<unit>\b(?:{_UNIT})(?:e?s)?\s(?:für\s{_FIELDS}|{_NUMBER}|{CAPITAL}(?:\s(?:und|sowie)\s{CAPITAL})?))"
     rf"|(?P<bureau>\b(?:{_BUREAU})büros?\b)|(?P<site>\b(?:Projekt|Quartiers)büros?\s{CAPITAL})"
-    rf"|(?P<board>\b(?:{_BOARD})behörde\b|\b(?:Kfz-|Kraftfahrzeug)?[Zz]ulassungsstelle\b)"
+    rf"|(?P<board>\b(?:{_BOARD})behörde\b|\b(?:Kfz-|Kraftfahrzeug)?[Zz]ulassungsstelle\b|\b(?:Wohngeld|Elterngeld|Melde|Führerschein|Unterhaltsvorschuss)stelle\b)"
     rf"|(?P<works>\bStadtwerken?\b)"
     rf"|(?P<single>\b(?:Kämmerei|Stadtkämmerei|Stadtkasse|Jobcenter|(?:Stadt|Gemeinde|Kreis|Friedhofs|Bezirks)verwaltung)s?\b)"
     rf"|(?P<local>\b(?:Ortsverwaltung|Wirtschaftsförderung)\b)"
@@ -37,7 +37,10 @@ _BODY = re.compile(
     r"(?:e?s)?\b"
 )
 _TITLES = r"(?:(?:Dr|Prof)\.\s(?:[a-z]+\.\s)?)*"
-_NAME = rf"{_TITLES}[A-ZÄÖÜ][a-zäöüß]+(?:-[A-ZÄÖÜ][a-zäöüß]+)*(?:\s(?:von|van|zu|de)(?:\s(?:der|den))?)?\s{CAPITAL}(?:\s{CAPITAL})?"
+_NAME = (
+    rf"{_TITLES}(?!Herrn?\b|Frau\b)[A-ZÄÖÜ][a-zäöüß]+(?:-[A-ZÄÖÜ][a-zäöüß]+)*"
+    rf"(?:\s(?:von|van|zu|de)(?:\s(?:der|den))?)?\s{CAPITAL}(?:\s{CAPITAL})?"
+)
 _ROLE = (
     r"(?:kommissarischen?\s)?(?:Leiter|Leiterin|Amtsleiter|Amtsleiterin|Geschäftsführer|Geschäftsführerin|Betriebsleiter|"
     r"Betriebsleiterin|Direktor|Direktorin)"

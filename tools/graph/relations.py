@@ -27,7 +27,8 @@ _CONTACT = re.compile(
 )
 _FILING = re.compile(
     r"\b(?:an|um|ab)(?:zu)?(?:gemeldet|melden|zeigen|gezeigt)\b|\b(?:meld|zeig)(?:et|en|t)\b.*\b(?:an|um|ab)\b|\bbeantragen\b|\bbeantragt\b|"
-    r"\b(?:zu\s)?stellen\b|\bgestellt\b|\bein(?:zu)?reichen\b|\beingereicht\b"
+    r"\b(?:zu\s)?stellen\b|\bgestellt\b|\bein(?:zu)?reichen\b|\beingereicht\b",
+    re.DOTALL,
 )
 _WITH = re.compile(r"\b(?:beim|bei\s(?:der|den|dem)|dem|im|in\sder)\s(?:zuständigen\s)?‹Office(?P<office>\d+)›")
 _COMPETENT = re.compile(
@@ -38,7 +39,8 @@ _TAKES = re.compile(
     r"(?:auch\s)?(?:der|die|das)\s‹Office(?P<office>\d+)›"
 )
 _ISSUES = re.compile(
-    r"\b(?:[Dd]er|[Dd]ie|[Dd]as)\s‹Office(?P<office>\d+)›[^‹›]{0,20}\s(?P<verb>stellt|nimmt|bearbeitet|erteilt|vergibt)\b(?P<rest>.*)"
+    r"\b(?:[Dd]er|[Dd]ie|[Dd]as)\s‹Office(?P<office>\d+)›[^‹›]{0,20}\s(?P<verb>stellt|nimmt|bearbeitet|erteilt|vergibt)\b(?P<rest>.*)",
+    re.DOTALL,
 )
 _APPLICATION = re.compile(r"\b(?:Antr[aä]ge?|Anmeldung(?:en)?|Plätze|Termine?)\b")
 _BY = re.compile(
@@ -47,13 +49,21 @@ _BY = re.compile(
 _NAMES = r"(?:(?:der|dem|des|den|die|das|einer|eines)\s)?(?:neuen\s)?‹Law(?P<law>\d+)›"
 _GROUND = re.compile(
     rf"\b(?:nach|[Nn]ach|gemäß|laut|aufgrund|auf\sGrund(?:lage)?|[Gg]rundlage\sist|sich\saus|folgt\saus|beruht\sauf|beruhen\sauf)\s{_NAMES}"
-    rf"|\b(?:mit|in)\s(?:der|dem)\s‹Law(?P<fixed>\d+)›.*\b(?:festgelegt|geregelt|festgesetzt)\b"
+    rf"|\b(?:mit|in)\s(?:der|dem)\s‹Law(?P<fixed>\d+)›.*\b(?:festgelegt|geregelt|festgesetzt)\b",
+    re.DOTALL,
 )
-_UNDER = re.compile(rf"\b(?:[Nn]ach|gemäß|aufgrund|auf\sGrund(?:lage)?)\s{_NAMES}")
+_UNDER = re.compile(
+    rf"\b(?:[Nn]ach|[Gg]emäß|[Aa]ufgrund|[Aa]uf\sGrund(?:lage)?)\s{_NAMES}(?:(?:,|\sund|,\sund)\s(?:(?:der|des|dem)\s)?‹Law\d+›)*"
+)
+_MARK = re.compile(r"‹Law(\d+)›")
 _DECIDES = re.compile(r"beschl[iouü]|verabschiede", re.IGNORECASE)
 _DECIDED = re.compile(
     r"(?:\b(?:[Dd]er|[Dd]ie)\s‹Body(?P<body>\d+)›[^‹›]*?(?:‹(?:Law|Office|Facility)\d+›[^‹›]*?)?\bam\s‹Date(?P<date>\d+)›"
-    r"|\b[Aa]m\s‹Date(?P<day>\d+)›\s(?:hat|beschloss)\s(?:der|die)\s‹Body(?P<who>\d+)›).*\b(?:beschlossen|beschloss|verabschiedet|erlassen|festgelegt)\b"
+    r"|\b[Aa]m\s‹Date(?P<day>\d+)›\s(?:hat|beschloss)\s(?:der|die)\s‹Body(?P<who>\d+)›).*\b(?:beschlossen|beschloss|verabschiedet|erlassen|festgelegt)\b",
+    re.DOTALL,
+)
+_ITSELF = re.compile(
+    r"\b(?:[Dd]ie|[Dd]iese)\s(?:Satzung|Verordnung|Ordnung)\stritt\s(?:am|zum)\s‹Date(?P<date>\d+)›\sin\sKraft"
 )
 _FORCE = (
     (re.compile(r"‹Law(?P<law>\d+)›\stritt\s(?:am|zum)\s‹Date(?P<date>\d+)›\sin\sKraft"), "IN_FORCE_FROM"),
@@ -105,6 +115,8 @@ def relations(sentence: Masked, subject: Mention | None, noun: str, *, lead: boo
     for pattern, type in _FORCE:
         if found := pattern.search(sentence.text):
             yield Relation(sentence.get(found["law"]), type, sentence.get(found["date"]))
+    if subject and subject.label == LAW and (found := _ITSELF.search(sentence.text)):
+        yield Relation(subject, "IN_FORCE_FROM", sentence.get(found["date"]))
 
 
 def _offices(text: str, noun: str, near: bool) -> Iterator[str]:
@@ -135,7 +147,7 @@ def _decisions(sentence: Masked, subject: Mention | None, *, lead: bool, title: 
     if found is None:
         return
     body, day = sentence.get(found["body"] or found["who"]), sentence.get(found["date"] or found["day"])
-    named = {at["law"] for at in _UNDER.finditer(sentence.text)}
+    named = {mark for at in _UNDER.finditer(sentence.text) for mark in _MARK.findall(at[0])}
     grounds = [one for number, one in enumerate(sentence.mentions) if str(number) in named]
     objects = [one for one in sentence.mentions if one.label == LAW and one not in grounds]
     if len({one.name for one in objects}) == 1:
