@@ -185,8 +185,8 @@ async def test_a_reader_that_dies_is_replaced(
     started: list[int] = []
     start = reader._Process.start
 
-    async def deadly() -> reader._Process:
-        process = await start()
+    async def deadly(config: KnowledgeConfig) -> reader._Process:
+        process = await start(config)
         started.append(process._process.pid)
         if len(started) == 1:
             os.kill(process._process.pid, signal.SIGKILL)

@@ -3,6 +3,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -159,7 +160,10 @@ async def read(reader: Reader, name: str, data: bytes, chunking: Chunking = STRU
 
 @pytest.mark.anyio
 @pytest.mark.timeout(120)
-async def test_the_reading_process_cuts_as_it_is_told_and_reads_with_readers_of_others() -> None:
+async def test_the_reading_process_cuts_as_it_is_told_and_reads_with_readers_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     further = {"notes": "notebook_reader:NoteReader", "pages": "notebook_reader:PageReader"}
     missing = {
         "one": ("nowhere.at_all:Reader", "cannot be loaded: No module named 'nowhere'.*Install the package"),
@@ -186,6 +190,7 @@ async def test_the_reading_process_cuts_as_it_is_told_and_reads_with_readers_of_
                 await read(reader, f"a.{ending}", b"Text")
         with pytest.raises(Unreadable, match="'.epub' are not read"):
             await read(reader, "a.epub", b"x")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.anyio
