@@ -108,6 +108,9 @@ def _words(statement: str) -> Iterator[tuple[str, bool]]:
             case "text" if "\\" in value:
                 # Where an escape ends a text differs between engines: what looks like text here could be a clause there.
                 raise _refused("a text contains a backslash", "Pass that text as a parameter ($name).")
+            case "name" | "other" if "\\" in value:
+                # Cypher knows \u0053 for S; whoever turned it into one would meet a word that was not read here.
+                raise _refused("it contains a backslash", "Pass texts as parameters ($name).")
             case "name" if statement[position:].lstrip().startswith("("):
                 raise _refused(f"it calls {value}, a quoted name", "Write functions without backquotes.")
             case "other" if value == ";":
