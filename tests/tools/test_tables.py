@@ -350,7 +350,7 @@ def test_the_schema_shows_headings_types_and_samples(tables: Tables) -> None:
         tables.schema(TableSchemaQuery(table="office"), reach=ALL)
 
 
-async def test_the_server_serves_both_tools(config: TablesConfig) -> None:
+async def test_the_server_serves_its_tools(config: TablesConfig) -> None:
     async with Client(build(config, local=Caller(subject="me"))) as client:
         names = sorted(tool.name for tool in await client.list_tools())
         result = await client.call_tool("query", {"sql": "SELECT count(*) AS n FROM fees"})
@@ -360,7 +360,7 @@ async def test_the_server_serves_both_tools(config: TablesConfig) -> None:
         with pytest.raises(ToolError, match=r"^The SQL was refused"):
             await client.call_tool("query", {"sql": "DROP TABLE fees"})
 
-    assert names == ["query", "schema"]
+    assert {"query", "schema"} <= set(names)
     assert result.structured_content is not None
     assert result.structured_content["rows"] == [[3]]
     assert schema.structured_content is not None

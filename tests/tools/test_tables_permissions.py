@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from fastmcp import Client
 from fastmcp.exceptions import ToolError
@@ -182,13 +183,32 @@ def test_a_statement_past_the_check_still_writes_nothing(config: TablesConfig, m
     assert "disabled" in said("SELECT * FROM read_csv('/etc/passwd')")
     copy = opened.answer(
         {
-            "sql": "SELECT table_name FROM duckdb_tables() WHERE database_name = 'memory'",
+            "sql": "SELECT database_name || '.main.' || table_name FROM duckdb_tables() WHERE database_name LIKE 'c%'",
             "limit": 1,
             "views": views,
             "seconds": 9,
         }
     )["rows"][0][0]
-    assert "read-only mode" in said(f"WITH x AS (DELETE FROM memory.main.{copy} RETURNING *) SELECT * FROM x")
+    assert "read-only mode" in said(f"WITH x AS (DELETE FROM {copy} RETURNING *) SELECT * FROM x")
+    folder.close()
+
+
+def test_an_engine_that_is_broken_inside_ends_so_that_the_next_query_gets_another(
+    config: TablesConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = generations(config).open()
+    opened = engine.start({"file": str(folder.path / "tables.duckdb"), "memory_mb": 256})
+
+    def broken(*_: object) -> None:
+        raise duckdb.FatalException("the database has been invalidated")
+
+    def ends(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(engine, "_tree", broken)
+    monkeypatch.setattr("os._exit", ends)
+    with pytest.raises(SystemExit):
+        opened.answer({"sql": "SELECT 1", "limit": 1, "seconds": 9})
     folder.close()
 
 

@@ -10,6 +10,7 @@ could come from a row the view leaves out. From a copy there is nothing to be le
 """
 
 import json
+import os
 import re
 import secrets
 import threading
@@ -56,18 +57,21 @@ def start(settings: dict[str, Any]) -> Engine:
             "memory_limit": f"{settings['memory_mb'] // 2}MB",
         },
     )
-    base = f"b{secrets.token_hex(16)}"
+    base, copies = f"b{secrets.token_hex(16)}", f"c{secrets.token_hex(16)}"
     connection.execute(f"ATTACH {_text(settings['file'])} AS {base} (READ_ONLY)")
+    connection.execute(f"ATTACH ':memory:' AS {copies} (COMPRESS)")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    return _Tables(connection, base)
+    return _Tables(connection, base, copies)
 
 
 class _Tables:
-    def __init__(self, connection: duckdb.DuckDBPyConnection, base: str) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, base: str, aside: str) -> None:
         self._connection = connection
-        self._base = base
+        self._base = f"{base}.main"
+        self._aside = f"{aside}.main"
         self._copies: OrderedDict[str, str] = OrderedDict()
+        self._ours = re.compile(rf"\b(?:{base}|{aside})\b(?:\.main)?")
         # Whatever is used once now needs no file later, when none can be opened any more.
         self.answer(
             {"sql": "SELECT DATE '2000-01-01', TIMESTAMP '2000-01-01 00:00', 1.5::DECIMAL(4,2), [1]", "limit": 1}
@@ -76,7 +80,7 @@ class _Tables:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Rows of `request["sql"]` over `request["views"]`, at most `limit`; or an error with its `kind`."""
         cursor = self._connection.cursor()
-        timer = threading.Timer(request.get("seconds", 60), cursor.interrupt)
+        timer = threading.Timer(request.get("seconds", 60), lambda: cursor.interrupt())
         timer.start()
         try:
             try:
@@ -93,6 +97,9 @@ class _Tables:
             return {"error": "interrupted", "kind": "time"}
         except duckdb.OutOfMemoryException:
             return {"error": "the limit was reached", "kind": "memory"}
+        except (duckdb.InternalException, duckdb.FatalException):
+            # The database is of no use any more, and no other can be opened here: the next query gets a new process.
+            os._exit(70)
         except duckdb.Error as error:
             return {"error": self._told(error), "kind": "sql"}
         finally:
@@ -121,28 +128,28 @@ class _Tables:
     def _view(self, cursor: duckdb.DuckDBPyConnection, view: dict[str, Any]) -> str:
         """The SELECT that gives what the view may show."""
         columns = ", ".join(_quoted(name) for name in view["columns"])
-        source = f"{self._base}.main.{_quoted(view['table'])}"
+        source = f"{self._base}.{_quoted(view['table'])}"
         if view["rows"] is None:
             return f"SELECT {columns} FROM {source}"
         key = json.dumps(view)
         if key not in self._copies:
             self._forget_copies(_COPIES - 1)
-            copy = f"c{secrets.token_hex(16)}"
-            cursor.execute(
-                f"CREATE TABLE memory.main.{copy} AS SELECT {columns} FROM {source} WHERE {_rows(view['rows'])}"
-            )
+            copy = f"{self._aside}.c{secrets.token_hex(16)}"
+            cursor.execute(f"CREATE TABLE {copy} AS SELECT {columns} FROM {source} WHERE {_rows(view['rows'])}")
             self._copies[key] = copy
+            # Compressed now: it may stay for long, and takes a tenth.
+            cursor.execute(f"CHECKPOINT {self._aside.partition('.')[0]}")
         self._copies.move_to_end(key)
-        return f"SELECT * FROM memory.main.{self._copies[key]}"
+        return f"SELECT * FROM {self._copies[key]}"
 
     def _forget_copies(self, keep: int) -> None:
         while len(self._copies) > keep:
             _, copy = self._copies.popitem(last=False)
-            self._connection.execute(f"DROP TABLE memory.main.{copy}")
+            self._connection.execute(f"DROP TABLE {copy}")
 
     def _told(self, error: duckdb.Error) -> str:
         """What DuckDB says, without our names for things."""
-        return re.sub(rf"\b(memory\.main\.)?c[0-9a-f]{{32}}\b|\b{self._base}(\.main)?\b", "table", str(error))
+        return self._ours.sub("table", str(error))
 
 
 def _tree(cursor: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:

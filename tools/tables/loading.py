@@ -196,6 +196,8 @@ class _Place:
     tenant: str
     collection: str
     loaded: dict[str, StoredTable] = field(default_factory=dict[str, StoredTable])
+    spoken: set[str] = field(default_factory=set[str])
+    """Names under which a policy may speak of what was read."""
 
     def load(self, origins: Sequence[Origin], policy: Policy, tell: OnProgress, *, replace: bool) -> LoadReport:
         store = generations(self.config)
@@ -263,6 +265,7 @@ class _Place:
     ) -> FileReport:
         connection, id = writing.connection, f"t{secrets.token_hex(8)}"
         name = unique(sanitised(raw.words, "table"), self.loaded)
+        self.spoken |= {name, raw.words}
         try:
             headers = create(connection, id, raw, most=self.config.columns, step=step)
             table = self._described(connection, id, name, raw, headers)
@@ -310,11 +313,9 @@ class _Place:
 
     def _all_spoken_of(self, policy: Policy, reports: Sequence[FileReport]) -> None:
         """A policy for a table that is not there is a slip of the pen that would leave another table open."""
-        if any(report.failure for report in reports):
-            return
-        words = {report.file.rpartition(".")[0] or report.file for report in reports}
+        failed = tuple(sanitised(report.file.partition(".")[0], "table") for report in reports if report.failure)
         for name in policy.tables:
-            if name not in self.loaded and name not in words:
+            if name not in self.spoken and not sanitised(name, "table").startswith(failed):
                 shown = ", ".join(map(repr, sorted(self.loaded)))
                 raise InvalidInput(
                     f"The policy speaks of the table {name!r}, which was not loaded. Expected one of {shown}.",

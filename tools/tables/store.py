@@ -116,11 +116,10 @@ class Tables:
     def _ask(
         self, opened: "_Opened", views: Mapping[str, View], sql: str, limit: int, stop: Event | None = None
     ) -> TableResult:
-        request = {
-            "sql": sql,
-            "limit": limit,
-            "views": {name: view.definition() for name, view in views.items()},
-        }
+        # Names are plain ASCII, so a table that is asked stands in the text as it is called; others need not travel.
+        said = sql.lower()
+        asked = {name: view.definition() for name, view in views.items() if name in said}
+        request = {"sql": sql, "limit": limit, "views": asked}
         reply = opened.workers.ask(request, seconds=self._config.seconds, stop=stop)
         if "error" in reply:
             raise self._explain(reply, views)
