@@ -72,7 +72,9 @@ class Servers:
 
     @property
     def tables(self) -> tables.TablesConfig:
-        return tables.TablesConfig.model_validate({**dict(self._settings.tables), "home": self._settings.home / "tables"})
+        return tables.TablesConfig.model_validate(
+            {**dict(self._settings.tables), "home": self._settings.home / "tables"}
+        )
 
     def pool(self, role: str) -> Pool | None:
         """The model that serves a role; None where nothing does."""
@@ -119,7 +121,7 @@ class Servers:
             "image": HouseServer(_refs(image), self._build_image, priced=self.pool("image") is None),
             "knowledge": HouseServer(_refs(knowledge), self._build_knowledge),
             "speech": HouseServer(_refs(speech), self._build_speech, priced=self.pool("speech") is None),
-            "tables": HouseServer(_refs(tables), self._build_tables),
+            "tables": HouseServer(_refs(tables), self._build_tables, priced=self.pool("chat") is None),
             "translation": HouseServer(_refs(translation), self._build_translation, priced=self.pool("chat") is None),
         }
 
@@ -179,7 +181,9 @@ class Servers:
 
         store = Tables(self.tables)
         self._closing.callback(store.close)
-        return build(self.tables, tables=store, reaches=self.collections)
+        return build(
+            self.tables, tables=store, reaches=self.collections, artifacts=self._artifacts, pool=self.pool("chat")
+        )
 
     def _build_translation(self) -> "FastMCP":
         from tools.translation.server import build

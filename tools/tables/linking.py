@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tools.tables import ColumnInfo, TableInfo
 from tools.tables.catalog import Catalog, Key, kind_of, literal, quoted
-from tools.tables.words import Word, alike, concept, empty, likeness, parts
+from tools.tables.words import HARD, Word, alike, concept, empty, likeness, parts
 
 __all__ = ["Link", "Rows", "keys", "links", "value_queries"]
 
@@ -85,7 +85,9 @@ def links(question: Sequence[Word], catalog: Catalog, found: Iterable[tuple[str,
                 for column in table.columns:
                     if score := _column_score(span, column, table):
                         made.append(Link(start, end, "column", table.name, score, column.name))
-    return made
+    # A word that names a table or a column is not one that only stands in some value ("city" in "Mexico City").
+    named = {(link.start, link.end) for link in made if link.kind != "value" and link.score >= 0.9}
+    return [link for link in made if link.whole or (link.start, link.end) not in named]
 
 
 def _table_score(span: Sequence[Word], table: TableInfo) -> float:
@@ -148,6 +150,8 @@ def _values(
     """Values that the span names whole, else those in which it stands as words."""
     quoted_one = len(span) == 1 and span[0].kind == "quoted"
     if not quoted_one and (any(word.kind == "sign" for word in span) or (empty(span[0]) and len(span) == 1)):
+        return
+    if not quoted_one and any(word.folded in HARD for word in span):
         return
     spoken = _value_words(span[0].text) if quoted_one else [word.folded for word in span]
     if not spoken:

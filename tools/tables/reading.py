@@ -105,7 +105,19 @@ class Reading:
         return None
 
     def rivals(self, link: Link) -> list[Link]:
-        """Other columns that hold the same value and are as good a meaning."""
+        """Other columns that hold the same value and are as good a meaning, or that another table has which is named."""
+        if link.kind == "column":
+            named = {other.table for other in self.candidates if other.kind == "table" and other.score >= 0.95}
+            return [
+                other
+                for other in self.candidates
+                if other.kind == "column"
+                and (other.start, other.end) == (link.start, link.end)
+                and other.table != link.table
+                and other.table in named
+                and other.score >= link.score - 0.05
+                and self.numeric(link)
+            ]
         bonus = {id(other): other.score + self._bonus(other, self.candidates) for other in self.candidates}
         return [
             other
@@ -299,7 +311,10 @@ class Reading:
         if said and (meant := self.meaning(*sorted(said))) and kind_of(meant.type) == "number":
             return meant.name
         figures = self.figures()
-        return figures[0].name if len(figures) == 1 else None
+        plain = (
+            unit is None or unit.folded in _UNITS or unit.kind == "sign" or (empty(unit) and unit.folded not in HARD)
+        )
+        return figures[0].name if len(figures) == 1 and plain else None
 
     # ------------------------------------------------------------------ time
 

@@ -298,6 +298,8 @@ class _Shaping:
         }
         if columns and not (most and entity is not None and self._also_table(columns[0])):
             link = reading.after(cue.end, columns) or columns[0]
+            if any(other.start == link.end for other in columns):
+                return None, False  # "population density": two figures in one breath are a third one
             reading.take(link)
             return Measure(function="maximum", column=reading.name(link.table, link.column or "")), False
         counted = reading.after(cue.end, [link for link in reading.free() if link.kind == "table" or link in columns])
