@@ -68,6 +68,9 @@ class Outside:
             NotFound: it is not on the list of the settings.
             Unavailable: it cannot be reached, has no such tool, or says something else of it than was approved.
         """
+        return guarded(self.name, await self._approved(name))
+
+    async def _approved(self, name: str) -> "mcp_types.Tool":
         if name not in self.server.tools:
             raise NotFound(f"The tool '{self.name}.{name}' is unknown. Known are {', '.join(map(repr, self.names))}.")
         await self._session()
@@ -83,7 +86,7 @@ class Outside:
                 f"Expected the digest {pin!r}, it has {self._digests[name]!r}.",
                 hint=f"Look at what it does now; then correct mcp_servers.{self.name}.pins in the settings.",
             )
-        return guarded(self.name, self._listed[name])
+        return self._listed[name]
 
     async def digest(self, name: str) -> str:
         """Of what the server says of this tool now, to be pinned."""
@@ -102,8 +105,8 @@ class Outside:
             TimedOut: no result came in time.
             ToolFailed: the tool says that it failed, or gives something that cannot be used.
         """
-        told = await self.tool(tool)
-        fitting(f"{self.name}.{tool}", self._listed[tool].input_schema, arguments)
+        told = await self._approved(tool)
+        fitting(f"{self.name}.{tool}", told.input_schema, arguments)
         reads = told.annotations is not None and told.annotations.read_only_hint is True
         try:
             result = await self._sent(tool, arguments)

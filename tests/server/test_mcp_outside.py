@@ -123,6 +123,24 @@ async def test_the_embedded_engine_quotes_a_tool_that_calls_itself_a_source(hous
     assert "120 days" in result.output.text
 
 
+async def test_a_tool_of_any_shape_is_quoted_once_the_settings_say_where_its_texts_are(
+    url: str, tmp_path: Path
+) -> None:
+    paths = {"items": "results.hits", "text": "body", "title": "meta.name", "document": "meta.url"}
+    given = {"url": url, "tools": ("archive",), "passages": {"archive": paths}}
+    from agents.extractive import ExtractiveModel
+
+    async with open_house(Settings(home=tmp_path, mcp_servers={"weather": McpServer.model_validate(given)})) as house:
+        use_case = UseCase(City, Said, name="opening", tools=["weather.archive"])
+        runtime = agent(house, use_case, lambda messages, info: ModelResponse(parts=[]))
+        runtime.engines = Engines({"chat": Engine(id="extractive", build=ExtractiveModel, generative=False)})
+        result = await runtime.ask(use_case, City(city="When does the pool open?"), caller=LOCAL)
+    assert result.output is not None and "opens at eight" in result.output.text
+    [citation] = result.citations
+    assert citation.document.startswith("weather:https://a.example/1#")
+    assert citation.title == "Hours"
+
+
 async def test_a_tool_that_is_not_on_the_list_does_not_exist(house: House) -> None:
     launch = ToolRef(name="weather.launch", input=City, output=Said, description="")
 

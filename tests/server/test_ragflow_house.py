@@ -8,8 +8,8 @@ from click.testing import CliRunner
 from fake_ragflow import KEY, FakeRagflow, ragflow
 from pydantic import SecretStr
 
-from agents.kit.scope import Scope
 from agents.answer import Question, answer
+from agents.kit.scope import Scope
 from server import House, Settings, open_house
 from server.cli import partitur
 from server.doctor import _knowledge, _look
