@@ -4,7 +4,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -74,14 +74,14 @@ def workbook() -> bytes:
     """An Excel file with money, shares, dates, a title above its table, empty places and a hidden sheet."""
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
-        book.set_properties({"author": "Kämmerei", "created": datetime(2027, 2, 1, 10)})
+        book.set_properties({"author": "Kämmerei", "created": datetime(2027, 2, 1, 10, tzinfo=UTC)})
         fees = book.add_worksheet("Gebühren")
         fees.write(0, 0, "Gebühren der Stadt Birkenfurt")
         fees.write_row(2, 1, ["Leistung", "Betrag", "Satz", "Ab", "Uhrzeit", "Gilt", "Menge"])
         fees.write(3, 1, "Ausweis")
         fees.write(3, 2, 1234.5, book.add_format({"num_format": '#,##0.00 "€"'}))
         fees.write(3, 3, 0.19, book.add_format({"num_format": "0%"}))
-        fees.write_datetime(3, 4, datetime(2027, 1, 1), book.add_format({"num_format": "dd.mm.yyyy"}))
+        fees.write(3, 4, 46_388, book.add_format({"num_format": "dd.mm.yyyy"}))
         fees.write(3, 5, 8.5 / 24, book.add_format({"num_format": "hh:mm"}))
         fees.write(3, 6, True)
         fees.write(3, 7, 37)
@@ -125,23 +125,26 @@ def write(folder: Path, files: dict[str, str | bytes]) -> Path:
     return folder
 
 
-def pdf_bomb() -> bytes:
+def pdf_bomb(commands: int = 2_600_000) -> bytes:
     """A PDF of some ten kilobytes whose one page unpacks to 60 MB of drawing commands."""
-    packed = zlib.compress(b"BT /F1 12 Tf (a) Tj ET\n" * 2_600_000, 9)
-    objects = [
+    content = zlib.compress(b"BT /F1 12 Tf (a) Tj ET\n" * commands, 9)
+    return raw_pdf(
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R"
         b"/Resources<</Font<</F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>>>",
-        b"<</Filter/FlateDecode/Length %d>>stream\n%s\nendstream" % (len(packed), packed),
-    ]
+        b"<</Filter/FlateDecode/Length %d>>stream\n%s\nendstream" % (len(content), content),
+    )
+
+
+def raw_pdf(*objects: bytes) -> bytes:
+    """A PDF of these objects; the first one is its catalog."""
     out = b"%PDF-1.4\n"
     places: list[int] = []
     for number, content in enumerate(objects, 1):
         places.append(len(out))
         out += b"%d 0 obj%sendobj\n" % (number, content)
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    return out + b"xref\n0 5\n0000000000 65535 f \n%strailer<</Size 5/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (
-        table,
-        len(out),
-    )
+    head = b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    trailer = b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, len(out))
+    return out + head + table + trailer

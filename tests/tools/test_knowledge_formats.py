@@ -3,6 +3,7 @@ from email.message import EmailMessage
 from typing import cast
 
 import pptx
+import pytest
 import xlsxwriter
 from inline_snapshot import snapshot
 from knowledge_files import HTML, MARKDOWN, mail, packed, pdf, word, workbook
@@ -14,6 +15,8 @@ from pptx.util import Inches
 from tools.knowledge.extract import prepare
 from tools.knowledge.formats import Limits, Skip
 from tools.knowledge.prepared import Prepared
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 LIMITS = Limits(text_chars=1_000_000, output_chars=2_000_000)
 

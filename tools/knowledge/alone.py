@@ -77,7 +77,7 @@ def _forked(numbers: range, places: Sequence[str], read: Read, budget: Budget) -
     source, sink = os.pipe()
     used = resource.getrusage(resource.RUSAGE_SELF)
     allowed = resource.getrlimit(resource.RLIMIT_CPU)[0]
-    share = max(2, int(allowed - used.ru_utime - used.ru_stime) // 4) if allowed != resource.RLIM_INFINITY else 0
+    share = max(1, int(allowed - used.ru_utime - used.ru_stime) // 4) if allowed != resource.RLIM_INFINITY else 0
     try:
         process = os.fork()
     except OSError as error:
@@ -97,12 +97,13 @@ def _work(sink: BinaryIO, numbers: range, places: Sequence[str], read: Read, bud
         sink.write(struct.pack(">I", len(data)) + data)
         sink.flush()
 
+    code = 1
     try:
         for number in numbers:
             send({"at": number, "left": budget.left})
             if share:
                 used = resource.getrusage(resource.RUSAGE_SELF)
-                until = int(used.ru_utime + used.ru_stime) + share
+                until = int(used.ru_utime + used.ru_stime) + 1 + share
                 resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))
             try:
                 for found in read(number):
@@ -112,8 +113,9 @@ def _work(sink: BinaryIO, numbers: range, places: Sequence[str], read: Read, bud
             if budget.left < 0:
                 break
         send({"at": len(places), "left": budget.left})
+        code = 0
     finally:
-        os._exit(0)
+        os._exit(code)
 
 
 def _end(code: int) -> str:

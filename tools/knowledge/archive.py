@@ -8,6 +8,8 @@ from tools.knowledge.packed import Budget, inflate, members, opened
 
 __all__ = ["read_zip"]
 
+_PLACE = 300  # characters of a path that are told
+
 
 def read_zip(
     data: bytes, budget: Budget, inner: Callable[[str, bytes], Iterator[Extract | Skip]]
@@ -31,7 +33,7 @@ def read_zip(
         kind_of(member.name)
         yield from inner(member.name, inflate(archive, member.info, budget))
 
-    yield from each([one.name for one in found], read, budget)
+    yield from each([one.name[:_PLACE] for one in found], read, budget)
 
 
 def _hidden(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import email.errors
 import email.utils
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from email.message import Message
@@ -23,6 +24,9 @@ _PARTS = 1_000
 _HEADER = 4_000  # code points of a header: the parser's work grows with their square
 _LABELS = {"de": ("Von", "An", "Kopie", "Datum"), "en": ("From", "To", "Cc", "Date")}
 _MARKS = (b"\nfrom:", b"\nsubject:", b"\ndate:", b"\nto:", b"\nmime-version:", b"\nmessage-id:", b"\nreceived:")
+
+
+_KINDS = re.compile(rb"^content-(?:type|disposition)\s*:", re.IGNORECASE | re.MULTILINE)
 
 
 class _Bounded(EmailPolicy):
@@ -54,6 +58,8 @@ def read_mail(
     """
     if not any(mark in b"\n" + data[:20_000].lower() for mark in _MARKS):
         raise Unreadable("The content is no message. Expected headers such as 'From:' and 'Subject:'.")
+    if sum(1 for _ in _KINDS.finditer(data)) > 2 * _PARTS:  # before each of them is parsed
+        raise Unreadable(f"The message has more than {_PARTS:,} parts.")
     message = BytesParser(policy=_Bounded()).parsebytes(data)
     content = _content(message)
     told = _message(message, "\n\n".join(filter(None, content.texts)))

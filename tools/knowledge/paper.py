@@ -58,7 +58,12 @@ def read_pdf(data: bytes, limits: Limits) -> Iterator[Extract | Skip]:
         total = 0
         lost: dict[int, str] = {}
         for number in range(len(document)):
-            page = document[number]
+            try:
+                page = document[number]
+            except pdfium.PdfiumError:
+                lost[number + 1] = "It is damaged."
+                pages.append([])
+                continue
             lines = list(_lines(page))
             if not lines and scanned(page):
                 try:

@@ -71,7 +71,7 @@ def read(
         lost = lost or (found if isinstance(found, Skip) else None)
         yield found
     if empty:
-        why = f" {lost.place!r}: {lost.reason}" if lost else ""
+        why = f" {lost.place!r}: {lost.reason}" if lost and not depth else ""  # further in, it has been told already
         raise Unreadable(f"Nothing in it could be read.{why}")
 
 

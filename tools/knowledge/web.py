@@ -3,7 +3,7 @@
 import re
 
 from tools.knowledge.facts import date_of, metadata_of
-from tools.knowledge.formats import Extract, decode
+from tools.knowledge.formats import Extract, Unreadable, decode
 
 __all__ = ["read_html"]
 
@@ -15,14 +15,29 @@ _BLOCKS = frozenset(
     " summary table tbody tfoot thead tr ul caption body html".split()
 )
 _SPACE = re.compile(r"\s+")
+_NESTING = re.compile(
+    r"<(/?)(?!(?:area|base|br|col|dd|dt|embed|hr|img|input|li|link|meta|option|p|source|t[drh]|track|wbr)\b)[a-z]",
+    re.IGNORECASE,
+)
+_DEPTH = 5_000  # elements within each other: the parser's work grows with the square
 _DATES = ("dcterms.modified", "article:modified_time", "dc.date.modified", "date", "dcterms.created", "dc.date")
 
 
 def read_html(data: bytes) -> Extract:
-    """Headings, paragraphs, lists and tables in the order of the document; navigation and scripts are left out."""
+    """Headings, paragraphs, lists and tables in the order of the document; navigation and scripts are left out.
+
+    Raises:
+        Unreadable: it is no text, or nested too deeply.
+    """
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-    tree = LexborHTMLParser(decode(data))
+    text = decode(data)
+    depth = 0
+    for found in _NESTING.finditer(text):
+        depth = max(0, depth - 1) if found[1] else depth + 1
+        if depth > _DEPTH:
+            raise Unreadable(f"It is nested too deeply: more than {_DEPTH:,} elements within each other.")
+    tree = LexborHTMLParser(text)
     lines: list[str] = []
     words: list[str] = []
     prefix = ""
