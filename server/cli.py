@@ -10,6 +10,7 @@ import click
 
 from server.cli_collections import access_of, collections
 from server.cli_graph import graph
+from server.erase_commands import erase
 
 if TYPE_CHECKING:
     from server.settings import Settings
@@ -260,6 +261,7 @@ def models_serve(given: Globals, id: str) -> int:
 
 
 partitur.add_command(collections)
+partitur.add_command(erase)
 partitur.add_command(graph)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from tools.base import Caller, Failed
+from tools.knowledge.erasure import expire
 
 if TYPE_CHECKING:
     from server.servers import Servers
@@ -31,7 +32,7 @@ async def remove_collection(servers: "Servers", caller: Caller, name: str) -> No
 async def keep(servers: "Servers") -> None:
     """Does what is due now; one process at a time does it, the others find nothing left."""
     for tenant, collection, days in await servers.collections.timed():
-        gone = await servers.library.expire(tenant, collection, days)
+        gone = await expire(servers.library, tenant, collection, days)
         if gone:
             await anyio.to_thread.run_sync(_forget, servers, tenant, collection, gone)
             log.info("The time of %d documents of the collection %s was over", len(gone), collection)

@@ -26,6 +26,11 @@ def tool_paths(refs: "Iterable[ToolRef[Any, Any]]") -> dict[str, Any]:
             "delete": _way("delete_collection", "Removes it with everything in it.", None, named=True, status="204"),
         },
     }
+    paths["/api/erasures"] = {
+        "get": _way("list_erasures", "Lists the receipts of what was erased.", thing),
+        "post": _way("erase", "Erases documents, or a person's data, for good.", thing, body=thing, status="201"),
+    }
+    paths["/api/erasures/{name}"] = {"get": _way("get_erasure", "One receipt.", thing, named=True)}
     for ref in refs:
         given, found = ref.input.model_json_schema(), ref.output.model_json_schema(mode="serialization")
         name = f"call_{ref.name.replace('.', '_')}"

@@ -1,8 +1,9 @@
 """The tools over plain HTTP, and the collections they work in: the same calls and rules as at every other interface."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,12 +12,16 @@ from starlette.routing import Route
 from agents.kit import validated
 from agents.kit.scope import Scope
 from server.body import json_object, while_connected
+from server.erasing import erase_documents, erase_person
 from server.house import House
 from server.identity import caller_behind
 from server.keeping import remove_collection
 from tools.base import Access, Collection, NotFound
 
-__all__ = ["CollectionChange", "ToolsApi"]
+if TYPE_CHECKING:
+    from server.state.erasing import Erasures
+
+__all__ = ["CollectionChange", "ErasureRequest", "ToolsApi"]
 
 
 class CollectionChange(BaseModel):
@@ -32,9 +37,25 @@ class CollectionChange(BaseModel):
     editors: Access | None = None
 
 
+class ErasureRequest(BaseModel):
+    """What is to be erased: documents, or what belongs to a person."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    documents: list[str] | None = Field(default=None, min_length=1, max_length=1_000, description="Ids of documents.")
+    person: str | None = Field(default=None, min_length=1, max_length=200, description="The subject.")
+    brought: bool = Field(default=False, description="With a person, the documents that they brought, too.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "ErasureRequest":
+        if (self.documents is None) == (self.person is None):
+            raise ValueError("exactly one of 'documents' and 'person' is expected")
+        return self
+
+
 @dataclass(frozen=True)
 class ToolsApi:
-    """The routes /api/tools and /api/collections."""
+    """The routes /api/tools, /api/collections and /api/erasures."""
 
     house: House
 
@@ -47,6 +68,9 @@ class ToolsApi:
             Route("/api/collections/{name}", self.collection, methods=["GET"]),
             Route("/api/collections/{name}", self.change, methods=["PATCH"]),
             Route("/api/collections/{name}", self.remove, methods=["DELETE"]),
+            Route("/api/erasures", self.erasures, methods=["GET"]),
+            Route("/api/erasures", self.erase, methods=["POST"]),
+            Route("/api/erasures/{name}", self.erasure, methods=["GET"]),
         ]
 
     async def tools(self, request: Request) -> Response:
@@ -79,6 +103,31 @@ class ToolsApi:
         data, _ = await json_object(request)
         asked = toolbox.run(name, data, Scope.alone(name, caller_behind(request)))
         return _json(await while_connected(request, asked))
+
+    async def erase(self, request: Request) -> Response:
+        """Erases documents, or what belongs to a person, for good; the answer is the receipt."""
+        data, _ = await json_object(request)
+        given, caller = validated(ErasureRequest, data), caller_behind(request)
+        if given.person is None:
+            return _json(await erase_documents(self.house, caller, given.documents or []), status=201)
+        receipt = await erase_person(self.house, caller, given.person, documents=given.brought)
+        return _json(receipt, status=201)
+
+    async def erasures(self, request: Request) -> Response:
+        """The caller's receipts; an administrator's are those of the tenant."""
+        caller = caller_behind(request)
+        return _json({"erasures": await self._receipts.receipts(caller, all="admin" in caller.roles)})
+
+    async def erasure(self, request: Request) -> Response:
+        """One of them."""
+        caller, id = caller_behind(request), str(request.path_params["name"])
+        return _json(await self._receipts.receipt(caller, id, all="admin" in caller.roles))
+
+    @property
+    def _receipts(self) -> "Erasures":
+        from server.state.erasing import Erasures
+
+        return Erasures(self.house.state)
 
     async def collections(self, request: Request) -> Response:
         """The collections that the caller may read, or whose rules they may change."""

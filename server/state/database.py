@@ -75,6 +75,12 @@ class Database:
         """Opens it now, as every transaction does by itself; says where it lies, without a password."""
         return (await self._opened()).where
 
+    async def scrub(self) -> None:
+        """Overwrites on the disk what was deleted before: VACUUM, and on SQLite the write-ahead log, too."""
+        engine = await self._opened()
+        async with self._writing:
+            await engine.scrub()
+
     async def close(self) -> None:
         """Closes its connections; a later transaction opens it again."""
         engine, self._engine = self._engine, None

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _BUSY_MS = 30_000
 """How long a writer waits for another process's transaction; ours take milliseconds."""
 _CONNECT_S = 10
+_SCRUB_SQLITE = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
+_SCRUB_POSTGRESQL = ("VACUUM",)
 _MIGRATION_LOCK = 0x7061727469747572
 """Key of the advisory lock under which tables are changed: 'partitur' in bytes."""
 
@@ -131,6 +133,18 @@ class Engine:
             raise
         finally:
             await connection.close()
+
+    async def scrub(self) -> None:
+        """See `Database`. Outside of a transaction: neither database can do it within one."""
+        async with self.connections.connect() as connection:
+            raw = await connection.get_raw_connection()
+            driver = raw.driver_connection
+            assert driver is not None
+            try:
+                for statement in _SCRUB_SQLITE if self.one_writer else _SCRUB_POSTGRESQL:
+                    await driver.execute(statement)
+            except (OSError, DBAPIError) as error:
+                raise self._unreachable(error) from error
 
     async def close(self) -> None:
         await self.connections.dispose()

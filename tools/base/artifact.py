@@ -3,6 +3,7 @@
 import hashlib
 import re
 import secrets
+import shutil
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -68,6 +69,13 @@ class ArtifactStore:
         if not _ID.fullmatch(artifact) or not path.is_file():
             raise NotFound(f"Artifact {artifact!r} is not there. Expected the id of an artifact you made.")
         return path
+
+    def drop(self, caller: Caller) -> int:
+        """Deletes everything that `caller` made; returns how many files that were."""
+        folder = self._folder(caller)
+        count = sum(path.is_file() for path in folder.iterdir()) if folder.is_dir() else 0
+        shutil.rmtree(folder, ignore_errors=True)
+        return count
 
     def _folder(self, caller: Caller) -> Path:
         who = f"{caller.tenant}\x00{caller.subject}".encode()

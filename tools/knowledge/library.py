@@ -75,7 +75,7 @@ class Library:
 
     async def warm(self, caller: Caller) -> None:
         """Opens the tables of the caller's tenant, which takes seconds the first time."""
-        await self._opened(caller.tenant)
+        await self.opened(caller.tenant)
 
     async def ingest(
         self,
@@ -112,8 +112,8 @@ class Library:
             await self.reaches.writable(caller, collection)
         target = Target.of(caller.tenant, shelf or collection, access, caller.subject)
         mine = None if shelf is not None else Readable(caller.tenant, {collection: None}, principals_of(caller))
-        store = await self._opened(caller.tenant)
-        async with self._alone(on_progress):
+        store = await self.opened(caller.tenant)
+        async with self.alone(on_progress):
             ingestion = Ingestion(
                 self.config,
                 store,
@@ -148,9 +148,13 @@ class Library:
             if on_progress is not None:
                 await on_progress(done, total, "embedding")
 
-        vectors = (await self._opened(tenant)).vectors(self._models.embedder)
+        vectors = (await self.opened(tenant)).vectors(self._models.embedder)
         with alone_or_not(self.config.home / "embedding.lock") as mine:
             return await vectors.catch_up(tell) if mine else 0
+
+    def forgotten(self, tenant: str) -> None:
+        """Lets go of what is held of a tenant's tables in memory; they are opened again when they are used."""
+        self._stores.pop(tenant, None)
 
     @property
     def tenants(self) -> list[str]:
@@ -188,7 +192,7 @@ class Library:
         Raises:
             NotFound: one of `collections` is not there for this caller.
         """
-        scope = await self._readable(caller, collections, shelf)
+        scope = await self.readable(caller, collections, shelf)
         wanted = Wanted(
             query=query,
             language=language,
@@ -197,7 +201,7 @@ class Library:
             around=around,
             why=why,
         )
-        return await find(await self._opened(caller.tenant), scope, wanted, self._models)
+        return await find(await self.opened(caller.tenant), scope, wanted, self._models)
 
     async def similar(
         self,
@@ -216,8 +220,8 @@ class Library:
         Raises:
             NotFound: there is no such document, passage or collection for this caller.
         """
-        store = await self._opened(caller.tenant)
-        everywhere = await self._readable(caller, None, None)
+        store = await self.opened(caller.tenant)
+        everywhere = await self.readable(caller)
         rows = await store.chunks(everywhere, f"document IN ({listed([document_id])})")
         chosen = [row for row in rows if start is None or row["start"] <= start < row["end"]]
         if not chosen:
@@ -240,7 +244,7 @@ class Library:
             around=around,
             why=why,
         )
-        return await find(store, await self._readable(caller, collections, None), wanted, self._models)
+        return await find(store, await self.readable(caller, collections, None), wanted, self._models)
 
     async def documents(
         self,
@@ -256,8 +260,8 @@ class Library:
         Raises:
             NotFound: there is no such collection for this caller.
         """
-        scope = await self._readable(caller, None if collection is None else [collection], shelf)
-        rows = await (await self._opened(caller.tenant)).documents(scope)
+        scope = await self.readable(caller, None if collection is None else [collection], shelf)
+        rows = await (await self.opened(caller.tenant)).documents(scope)
         rows.sort(key=lambda row: row["id"])
         end = None if limit is None else offset + limit
         return Documents(documents=[_document(row) for row in rows[offset:end]], total=len(rows))
@@ -268,8 +272,8 @@ class Library:
         Raises:
             NotFound: there is no such document for this caller.
         """
-        scope = await self._readable(caller, None, shelf)
-        rows = await (await self._opened(caller.tenant)).documents(scope, [document_id], text=True)
+        scope = await self.readable(caller, None, shelf)
+        rows = await (await self.opened(caller.tenant)).documents(scope, [document_id], text=True)
         if not rows:
             raise _no_document(document_id)
         return DocumentText(document=_document(rows[-1]), text=rows[-1]["text"])
@@ -280,9 +284,9 @@ class Library:
         Raises:
             Forbidden: one lies in a collection that the caller may read and not change; then none is deleted.
         """
-        store = await self._opened(caller.tenant)
-        async with self._alone(None):
-            scope = await self._readable(caller, None, None)
+        store = await self.opened(caller.tenant)
+        async with self.alone():
+            scope = await self.readable(caller)
             await self._changeable(caller, await store.documents(scope, ids))
             deleted = await store.drop_documents(scope, ids)
             if deleted:
@@ -291,32 +295,26 @@ class Library:
 
     async def forget(self, sources: Sequence[str], caller: Caller, *, shelf: str) -> None:
         """Deletes what was made of these files, as `Inline.source` names them."""
-        store = await self._opened(caller.tenant)
-        async with self._alone(None):
+        store = await self.opened(caller.tenant)
+        async with self.alone():
             await store.drop_sources(Target(caller.tenant, shelf), sources)
             await store.tend(compact=True)
 
     async def forget_all(self, caller: Caller, *, shelf: str) -> None:
         """Deletes a whole shelf, or a collection that is no longer there."""
-        store = await self._opened(caller.tenant)
-        async with self._alone(None):
+        store = await self.opened(caller.tenant)
+        async with self.alone():
             await store.drop_all(Target(caller.tenant, shelf))
             await store.tend(compact=True)
 
-    async def expire(self, tenant: str, collection: str, days: int) -> list[str]:
-        """Deletes what came into a collection more than so many days ago; returns the ids. It was out of reach already."""
-        store = await self._opened(tenant)
-        async with self._alone(None):
-            kept = Readable(tenant, {collection: days}, None)
-            everything = Readable(tenant, {collection: None}, None)
-            there = {row["id"] for row in await store.documents(everything)}
-            late = sorted(there - {row["id"] for row in await store.documents(kept)})
-            if late:
-                await store.drop_documents(everything, late)
-                await store.tend(compact=True)
-        return late
+    async def readable(
+        self, caller: Caller, collections: Sequence[str] | None = None, shelf: str | None = None
+    ) -> Readable:
+        """What this caller may read now.
 
-    async def _readable(self, caller: Caller, collections: Sequence[str] | None, shelf: str | None) -> Readable:
+        Raises:
+            NotFound: one of `collections` is not there for this caller.
+        """
         if shelf is not None:
             return Readable(caller.tenant, {shelf: None}, None)
         reach = await self.reaches.of(caller)
@@ -332,7 +330,8 @@ class Library:
         for name in sorted({row["collection"] for row in rows}):
             await self.reaches.writable(caller, name)
 
-    async def _opened(self, tenant: str) -> "Store":
+    async def opened(self, tenant: str) -> "Store":
+        """The tables of a tenant, for parts of the knowledge base that have asked for the right already."""
         async with self._opening:
             if (store := self._stores.get(tenant)) is None:
                 # Seconds of import that must not hold up the event loop.
@@ -351,7 +350,7 @@ class Library:
             if found is None or found in OLDER:
                 try:
                     await home.mkdir(parents=True, exist_ok=True)
-                    async with self._alone(None):  # brought up to date once
+                    async with self.alone():  # brought up to date once
                         if found is not None:
                             await upgrade(self.config)
                         await mark.write_text(form)
@@ -368,10 +367,10 @@ class Library:
             self._checked = True
         if self.config.storage is None and await (anyio.Path(place.uri) / "chunks.lance").exists():
             return await store.open(place)
-        async with self._alone(None):  # the tables and their indices are made once
+        async with self.alone():  # the tables and their indices are made once
             return await store.open(place)
 
-    def _alone(self, on_progress: OnProgress | None) -> AbstractAsyncContextManager[None]:
+    def alone(self, on_progress: OnProgress | None = None) -> AbstractAsyncContextManager[None]:
         """Holds the lock of writers: two ingestions of the same folder would store it twice."""
 
         async def waiting() -> None:

@@ -207,6 +207,16 @@ class Store:
         query = self._chunks.query().where(_narrowed(scope, where)).select(list(columns))
         return [row async for row in _rows(query)]
 
+    async def brought_by(self, owner: str) -> list[Row]:
+        """Id, collection and readers of all documents that a person brought, in whatever collection."""
+        query = self._documents.query().where(f"owner = {text_of(owner)}")
+        return [row async for row in _rows(query.select(["id", "collection", "access"]))]
+
+    async def texts(self, where: str) -> AsyncIterator[str]:
+        """The texts of documents, one after another, for comparing."""
+        async for row in _rows(self._documents.query().where(where).select(["text"])):
+            yield row["text"]
+
     async def documents(self, scope: Scope, ids: Sequence[str] | None = None, *, text: bool = False) -> list[Row]:
         """Documents without their text unless asked for, all in the scope or those with these ids."""
         where = None if ids is None else f"id IN ({listed(ids)})"

@@ -9,7 +9,7 @@ from tools.knowledge.meaning import Embedder
 from tools.knowledge.schema import CHUNKS, Row, pa
 from tools.knowledge.scope import Readable, listed, text_of
 
-__all__ = ["Vectors", "vector_tables"]
+__all__ = ["Vectors", "is_vectors", "vector_tables"]
 
 _Known = tuple[str, str, str]
 """Collection, document and version."""
@@ -137,7 +137,12 @@ async def vector_tables(db: Any) -> list[str]:  # Any: lancedb has no types
     token: str | None = None
     while True:
         page = await db.list_tables(page_token=token, limit=1_000)
-        names += [name for name in page.tables if name.startswith(_PREFIX)]
+        names += filter(is_vectors, page.tables)
         token = page.page_token
         if not token:
             return names
+
+
+def is_vectors(name: str) -> bool:
+    """Whether a table of this name holds vectors."""
+    return name.startswith(_PREFIX)

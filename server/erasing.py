@@ -1,0 +1,176 @@
+"""Erases documents, or what belongs to a person, from every store; looks into every file whether it is gone; leaves a receipt."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+from pydantic import BaseModel, Field
+
+from server.traces_of import Fingerprints, Seen
+from tools.base import Caller, Forbidden, NotFound
+from tools.knowledge import erasure
+
+if TYPE_CHECKING:
+    from server.house import House
+    from server.state.erasing import Erasures
+    from tools.knowledge.erasure import Held
+
+__all__ = ["Check", "Receipt", "erase_documents", "erase_person"]
+
+
+class Check(BaseModel):
+    """A look whether something is left."""
+
+    where: str = Field(description="What was looked at.")
+    looked_at: int = Field(description="Files, or rows.")
+    left: int = Field(description="Those that still hold something of it; 0 = gone.")
+
+
+class Receipt(BaseModel):
+    """What was erased, without a word of what it said."""
+
+    id: str = ""
+    at: int = Field(description="Unix seconds.")
+    by: str = Field(description="The subject that asked for it.")
+    documents: list[str] = Field(description="Ids of the erased documents.")
+    person: str | None = Field(default=None, description="The subject whose data were erased.")
+    erased: dict[str, int] = Field(description="How many things, by store.")
+    checks: list[Check] = Field(description="What was looked at afterwards.")
+    complete: bool = Field(description="Whether nothing was left anywhere.")
+    notes: list[str] = Field(default_factory=list[str], description="What nobody but you can look at or decide.")
+
+
+async def erase_documents(house: "House", caller: Caller, ids: Sequence[str]) -> Receipt:
+    """Erases documents from chunks, index, vectors, graph, stored responses, results, artifacts and logs.
+
+    Raises:
+        NotFound: one is not there for this caller; then nothing is erased.
+        Forbidden: the caller may read one and not change it; then nothing is erased.
+    """
+    found = await erasure.held(house.servers.library, caller, ids)
+    if missing := sorted(set(ids) - {each.id for each in found}):
+        raise NotFound(
+            f"The documents {', '.join(map(repr, missing))} are not there. Expected ids of documents; nothing was erased.",
+            hint="List the documents to see their ids.",
+        )
+    return await _Erasing(house, caller).run(found, person=None)
+
+
+async def erase_person(house: "House", caller: Caller, subject: str, *, documents: bool) -> Receipt:
+    """Erases what belongs to a person: files, vector stores, stored responses, batches, artifacts, places in rules.
+
+    Args:
+        house: whose stores.
+        caller: an administrator.
+        subject: the person, as identities carry it.
+        documents: the documents that the person brought into collections, too.
+
+    Raises:
+        Forbidden: the caller is no administrator.
+    """
+    if "admin" not in caller.roles:
+        raise Forbidden("A person's data are erased by administrators.", hint="Ask the platform team.")
+    return await _Erasing(house, caller).run([], person=subject, brought=documents)
+
+
+class _Erasing:
+    """One erasure, step by step; each may be done again, so that a broken one is simply asked for once more."""
+
+    def __init__(self, house: "House", caller: Caller) -> None:
+        self._house = house
+        self._caller = caller
+        self._library = house.servers.library
+        self._tenant = caller.tenant
+        self._erased: dict[str, int] = {}
+        self._checks: list[Check] = []
+        self._notes: list[str] = []
+
+    async def run(self, documents: "list[Held]", *, person: str | None, brought: bool = False) -> Receipt:
+        erasures = await anyio.to_thread.run_sync(_erasures, self._house)
+        if person is not None:
+            stores = await erasures.stores_of(self._tenant, person)
+            places = list(stores)
+            if brought:
+                places += [each.name for each in await self._house.servers.collections.managed(self._caller)]
+            documents = await erasure.brought_by(self._library, self._tenant, person, places)
+        marks = await self._marks(documents)
+        if documents:
+            await self._knowledge(documents)
+        if person is not None:
+            self._count(await erasures.person(self._tenant, person))
+            owner = Caller(subject=person, tenant=self._tenant)
+            self._count({"artifacts": await anyio.to_thread.run_sync(self._house.artifacts.drop, owner)})
+        if len(marks):
+            self._count(await erasures.quoting(self._tenant, marks.stand_in))
+            self._count({"artifacts": await anyio.to_thread.run_sync(self._artifacts, marks)})
+        await erasures.scrub()
+        await self._look(documents, marks, erasures)
+        receipt = Receipt(
+            at=int(time.time()),
+            by=self._caller.subject,
+            documents=sorted(each.id for each in documents),
+            person=person,
+            erased={name: count for name, count in sorted(self._erased.items()) if count},
+            checks=self._checks,
+            complete=all(check.left == 0 for check in self._checks),
+            notes=self._notes,
+        )
+        id = await erasures.keep(self._caller, receipt.model_dump(mode="json", exclude={"id"}))
+        return receipt.model_copy(update={"id": id})
+
+    async def _marks(self, documents: "Sequence[Held]") -> Fingerprints:
+        marks = Fingerprints([each.text for each in documents])
+        if len(marks):
+            async for text in erasure.others(self._library, self._tenant, documents):
+                marks = marks.without(text)
+        return marks
+
+    async def _knowledge(self, documents: "Sequence[Held]") -> None:
+        await erasure.drop(self._library, self._tenant, documents)
+        self._count({"documents": len(documents)})
+        for name in sorted({each.collection for each in documents}):
+            ids = [each.id for each in documents if each.collection == name]
+            self._count(await anyio.to_thread.run_sync(_from_graph, self._house, self._tenant, name, ids))
+        done = await erasure.purge(self._library, self._tenant)
+        where = f"tables of the knowledge base, written anew ({done['tables']} tables, {done['rows']} rows)"
+        self._checks.append(Check(where=where, looked_at=done["files"], left=done["older"] + done["versions"]))
+
+    async def _look(self, documents: "Sequence[Held]", marks: Fingerprints, erasures: "Erasures") -> None:
+        if documents:
+            rows = await erasure.left(self._library, self._tenant, documents)
+            self._checks.append(Check(where="rows of the knowledge base", looked_at=len(documents), left=rows))
+        if not len(marks):
+            return
+        seen: Seen = await anyio.to_thread.run_sync(marks.look, self._house.settings.home)
+        where = f"every file of the home, for {len(marks)} pieces of the text"
+        self._checks.append(Check(where=where, looked_at=seen.files, left=len(seen.found)))
+        self._notes += [f"Still found in {path.relative_to(self._house.settings.home)}." for path in seen.found]
+        if uploads := await erasures.uploads(self._tenant, marks.stand_in):
+            self._notes.append(f"Uploaded files say the same and belong to those who sent them: {', '.join(uploads)}.")
+        self._notes.append(
+            "Not looked at: backups, the files the documents were read from, and what engines keep in memory."
+        )
+
+    def _artifacts(self, marks: Fingerprints) -> int:
+        gone = marks.look(self._house.settings.home / "artifacts").found
+        for path in gone:
+            path.unlink(missing_ok=True)
+        return len(gone)
+
+    def _count(self, counts: dict[str, int]) -> None:
+        for name, count in counts.items():
+            self._erased[name] = self._erased.get(name, 0) + count
+
+
+def _erasures(house: "House") -> "Erasures":
+    from server.state.erasing import Erasures
+
+    return Erasures(house.state)
+
+
+def _from_graph(house: "House", tenant: str, collection: str, ids: list[str]) -> dict[str, int]:
+    from tools.graph.loading import forget
+
+    counts = forget(tenant, collection, ids, config=house.servers.graph)
+    return {"nodes of the graph": counts.nodes, "edges of the graph": counts.edges}

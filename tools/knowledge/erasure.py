@@ -1,0 +1,97 @@
+"""Takes documents out of the knowledge base for good: from the tables, their indices and vectors, and from the disk."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tools.base import Caller
+from tools.knowledge.aside import purge_aside
+from tools.knowledge.scope import Readable, listed
+
+if TYPE_CHECKING:
+    from tools.knowledge.library import Library
+
+__all__ = ["Held", "brought_by", "drop", "expire", "held", "left", "others", "purge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A document that is there."""
+
+    id: str
+    collection: str
+    text: str
+
+
+async def held(library: "Library", caller: Caller, ids: Sequence[str]) -> list[Held]:
+    """Those of the documents that the caller may read and change.
+
+    Raises:
+        Forbidden: one lies in a collection that the caller may read and not change.
+    """
+    scope = await library.readable(caller)
+    found = await _found(library, caller.tenant, scope, ids)
+    for name in sorted({each.collection for each in found}):
+        await library.reaches.writable(caller, name)
+    return found
+
+
+async def brought_by(library: "Library", tenant: str, subject: str, collections: Sequence[str]) -> list[Held]:
+    """All that a person brought into these collections or shelves, whoever may read it."""
+    rows = await (await library.opened(tenant)).brought_by(subject)
+    ids = [row["id"] for row in rows]
+    return await _found(library, tenant, Readable(tenant, dict.fromkeys(collections), None), ids)
+
+
+async def drop(library: "Library", tenant: str, documents: Sequence[Held]) -> None:
+    """Deletes them from the tables; on the disk they are until `purge`."""
+    store = await library.opened(tenant)
+    async with library.alone():
+        for name in sorted({each.collection for each in documents}):
+            ids = [each.id for each in documents if each.collection == name]
+            await store.drop_documents(Readable(tenant, {name: None}, None), ids)
+
+
+async def purge(library: "Library", tenant: str) -> dict[str, int]:
+    """Takes from the disk what was deleted, with all older versions of the tables. See `purging.Purged`."""
+    store = await library.opened(tenant)
+    async with library.alone():
+        done = await purge_aside(store.place)
+    library.forgotten(tenant)
+    return done
+
+
+async def left(library: "Library", tenant: str, documents: Sequence[Held]) -> int:
+    """How many rows of these documents can still be read: none, once they are erased."""
+    store = await library.opened(tenant)
+    rows = 0
+    for name in sorted({each.collection for each in documents}):
+        scope = Readable(tenant, {name: None}, None)
+        ids = [each.id for each in documents if each.collection == name]
+        rows += len(await store.documents(scope, ids))
+        rows += len(await store.chunks(scope, f"document IN ({listed(ids)})", ["document"]))
+    return rows
+
+
+async def others(library: "Library", tenant: str, documents: Sequence[Held]) -> AsyncIterator[str]:
+    """The texts of all other documents of the tenant."""
+    async for text in (await library.opened(tenant)).texts(f"id NOT IN ({listed(each.id for each in documents)})"):
+        yield text
+
+
+async def expire(library: "Library", tenant: str, collection: str, days: int) -> list[str]:
+    """Deletes what came into a collection more than so many days ago; returns the ids. It was out of reach already."""
+    store = await library.opened(tenant)
+    async with library.alone():
+        kept, everything = (Readable(tenant, {collection: most}, None) for most in (days, None))
+        there = {row["id"] for row in await store.documents(everything)}
+        late = sorted(there - {row["id"] for row in await store.documents(kept)})
+        if late:
+            await store.drop_documents(everything, late)
+            await store.tend(compact=True)
+    return late
+
+
+async def _found(library: "Library", tenant: str, scope: Readable, ids: Sequence[str]) -> list[Held]:
+    rows = await (await library.opened(tenant)).documents(scope, ids, text=True)
+    return [Held(row["id"], row["collection"], row["text"]) for row in rows]
