@@ -70,7 +70,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("law",
      r"(?:was ist )?(?:die )?(?:rechtsgrundlage|gesetzliche grundlage)(?: hat| ist)? (?:von|für|der|des|"
      rf"zur|zum)? ?{_N}"),
-    ("law", rf"(?:welche rechtsgrundlage hat|worauf (?:beruht|basiert)|wo ist) {_N}(?: geregelt)"),
+    ("law", rf"welche rechtsgrundlagen? (?:hat|haben) {_N}"),
+    ("law", rf"wo (?:ist|sind) {_N} geregelt"),
     ("law", rf"worauf (?:beruht|basiert) {_N}"),
     ("law",
      r"(?:which|what) (?:law|laws|statute|statutes|regulation|act|rule) (?:regulates?|governs?|applies to|"

@@ -251,7 +251,9 @@ def _central(given: _Central, known: Known) -> Plan:
     _edges(known)
     only = f":`{label_of(known.schema, given.label)}`" if given.label else ""
     return Plan(
-        f"MATCH (a{only})-[r]-(b) RETURN a AS answer, count(r) AS edges ORDER BY edges DESC, a.name LIMIT 10", {}, {}
+        f"MATCH (a{only})-[r]-(b) WITH a, count(r) AS edges RETURN a AS answer, edges ORDER BY edges DESC, a.name LIMIT 10",
+        {},
+        {},
     )
 
 
