@@ -12,6 +12,7 @@ from agents.extractive.parameters import Parameters
 from agents.extractive.pool import Sentence
 from agents.extractive.properties import speaking_of
 from agents.extractive.question import asks_for, holds, is_question
+from agents.extractive.rivals import with_rivals
 from agents.extractive.support import coverage
 from agents.extractive.terms import mentions
 from agents.extractive.topic import Topic
@@ -46,8 +47,7 @@ _COVERS, _SIDE = 0.7, 0.3
 """A side of a topic is covered by a document that is about it this much beside the best one, which must be this much."""
 _ROWS = 8
 """A table with no more rows is quoted whole where all of them answer alike."""
-_PART = 2
-"""Sentences that a part of a document has at least, to be a section by itself."""
+_PART = 2  # sentences that a part of a document has at least, to be a section by itself
 _CUT = re.compile(r"\s[–—-]\s|[:;,]\s")
 
 
@@ -104,13 +104,20 @@ class Quoter:
             chosen.sort(key=lambda index: (first[self.sentences[index].passage.document], self._place(index)))
         elif chosen and self.sentences[chosen[0]].form == "row":
             chosen = self._table(chosen, longest)
+        elif chosen and self._mode == "question" and not limited:
+            chosen = self._contradicted(chosen)
         made = ""
         for at, index in enumerate(chosen):
             between = " " if limited else self._between(chosen[at - 1], index)
-            made += (between if at else self._over_row(index, longest - sum(map(self._size, chosen)))) + self._take(
-                index
-            )
+            before = between if at else self._over_row(index, longest - sum(map(self._size, chosen)))
+            made += before + self._take(index)
         return made
+
+    def _contradicted(self, chosen: list[int]) -> list[int]:
+        """What is chosen, with what contradicts the first of it: both are quoted, the newer first."""
+        free = [index for index in self.everything if index not in self._used]
+        found = with_rivals(chosen[0], self.sentences, free, self.worth, self._like, self._query, self.language)
+        return list(dict.fromkeys([*found, *chosen]))[: max(self.parameters.sentences, min(len(found), 2))]
 
     def _table(self, chosen: list[int], longest: int) -> list[int]:
         """The rows that answer a question as well as the first one chosen, in the order of their table."""
