@@ -51,7 +51,9 @@ def questions(folder: Path) -> list[Question]:
     """All of a collection."""
     with (folder / "questions.csv").open(encoding="utf-8", newline="") as file:
         return [
-            Question(row["question"], row["query"], row["db_name"], row["query_category"], row.get("instructions") or "")
+            Question(
+                row["question"], row["query"], row["db_name"], row["query_category"], row.get("instructions") or ""
+            )
             for row in csv.DictReader(file)
         ]
 
@@ -81,7 +83,9 @@ class Database:
         for path in paths:
             columns = next((rows for name, rows in known.items() if name.lower() == path.stem.lower()), [])
             described = {
-                row["column_name"]: {"description": words} for row in columns if (words := row["column_description"].strip())
+                row["column_name"]: {"description": words}
+                for row in columns
+                if (words := row["column_description"].strip())
             }
             if described:
                 (target / f"{path.stem}.meta.yaml").write_text(json.dumps({"columns": described}), encoding="utf-8")
@@ -132,7 +136,9 @@ def holds(found: Sequence[Row], right: Sequence[Row]) -> bool:
     ]
     target = {tuple(row) for row in wanted}
     tried = itertools.islice(itertools.product(*fits), 5_000)
-    return any(len(set(choice)) == width and {tuple(row[at] for at in choice) for row in given} == target for choice in tried)
+    return any(
+        len(set(choice)) == width and {tuple(row[at] for at in choice) for row in given} == target for choice in tried
+    )
 
 
 def _plain(value: object) -> object:
@@ -143,12 +149,12 @@ def _plain(value: object) -> object:
         number = float(value)
         return "nan" if math.isnan(number) else float(f"{number:.6g}")
     if isinstance(value, datetime):
-        return value.date().isoformat() if not (value.hour or value.minute or value.second) else value.isoformat(sep=" ")
+        return (
+            value.date().isoformat() if not (value.hour or value.minute or value.second) else value.isoformat(sep=" ")
+        )
     if isinstance(value, date):
         return value.isoformat()
     if value is None:
         return None
     text = str(value).strip()
     return text.removesuffix(" 00:00:00").removesuffix("T00:00:00")
-
-
