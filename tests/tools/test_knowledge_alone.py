@@ -20,7 +20,7 @@ def test_a_member_that_ends_the_process_is_skipped_and_the_rest_is_read() -> Non
     def read(number: int) -> Iterator[Extract | Skip]:
         yield Extract(f"Text {number}", record=str(number))
         if number == 1:
-            os.kill(os.getpid(), signal.SIGXFSZ)
+            os.kill(os.getpid(), signal.SIGTERM)
         if number == 2:
             raise MemoryError
         if number == 3:
@@ -33,7 +33,7 @@ def test_a_member_that_ends_the_process_is_skipped_and_the_rest_is_read() -> Non
     assert [(one.place, one.reason) for one in found if isinstance(one, Skip)] == [
         (
             "1.txt",
-            "It made the reading process end by signal SIGXFSZ. It is damaged or hostile, or needs too much memory.",
+            "It made the reading process end by signal SIGTERM. It is damaged or hostile, or needs too much memory.",
         ),
         ("2.txt", "Reading it needs more memory than a file may use."),
         ("3.txt", "The file is damaged or not what its name says: KeyError: 'a'"),

@@ -1,6 +1,7 @@
 """Reads the members of a container in a process of their own: one that fails or ends it is skipped, and the rest is read."""
 
 import json
+import math
 import os
 import resource
 import signal
@@ -103,7 +104,7 @@ def _work(sink: BinaryIO, numbers: range, places: Sequence[str], read: Read, bud
             send({"at": number, "left": budget.left})
             if share:
                 used = resource.getrusage(resource.RUSAGE_SELF)
-                until = int(used.ru_utime + used.ru_stime) + 1 + share
+                until = math.ceil(used.ru_utime + used.ru_stime + share)
                 resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))
             try:
                 for found in read(number):
