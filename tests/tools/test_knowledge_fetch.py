@@ -235,6 +235,14 @@ async def test_the_connection_goes_where_the_checked_lookup_led() -> None:
         assert len(made.asked) == 1
 
 
+async def test_the_system_looks_up_where_nobody_else_does() -> None:
+    async with site({"/": answer(PAGE, content_type="text/html")}) as made:
+        found = await fetch(f"http://localhost:{made.port}/", config(made, "localhost"))
+        assert (found.data, found.name) == (PAGE, f"localhost:{made.port}/index.html")
+        with pytest.raises(Forbidden, match="does not lead to a public address"):
+            await fetch("http://localhost/", config(made, "localhost"))
+
+
 async def test_a_public_name_that_leads_inside_is_never_connected_to() -> None:
     async with site({}) as made:
 
