@@ -15,10 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import uvicorn
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from tools.ragflow import RagflowCollection, RagflowConfig
 
 Version = Literal["0.27", "1.0"]
 KEY = "ragflow-test-key"
@@ -61,6 +64,8 @@ class FakeRagflow:
     """Times that new chunks are not listed yet, as with a search engine that shows them a moment later."""
     ghosts: bool = False
     """Finds what was deleted a moment ago."""
+    describes: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Metadata that it makes of a document itself while it reads it."""
     summaries: bool = False
     """Puts a summary of its own in front of what it finds."""
     clock: int = 1_700_000_000_000
@@ -177,6 +182,7 @@ class FakeRagflow:
                     doc.state = "failed"
                 elif doc.looks < 0:
                     self._cut(doc)
+                    doc.meta = {**doc.meta, **self.describes}
         found.sort(key=lambda doc: doc.created, reverse=query.get("desc", "true") != "false")
         start = (int(query.get("page", 1)) - 1) * size
         return self.ok({"docs": [self._shown(doc) for doc in found[start : start + size]], "total": len(found)})
@@ -287,3 +293,14 @@ def ragflow(version: Version, *datasets: str) -> Generator[FakeRagflow]:
         server.should_exit = True
         thread.join(5)
         listening.close()
+
+
+def config(fake: FakeRagflow, **more: object) -> RagflowConfig:
+    """The settings of this server, with one collection over the datasets `open` and `few`."""
+    given: dict[str, object] = {
+        "url": f"{fake.url}/api/v1/",
+        "key": SecretStr(KEY),
+        "collections": (RagflowCollection(dataset="open", narrowed="few"),),
+        **more,
+    }
+    return RagflowConfig.model_validate(given)

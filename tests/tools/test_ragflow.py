@@ -1,15 +1,11 @@
 """A RAGFlow server as the knowledge base: what is sent to it, what its answers become, and what its faults become."""
 
-import asyncio
-import socket
-import threading
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
-from fake_ragflow import KEY, Asked, FakeRagflow, ragflow
+from fake_ragflow import Asked, FakeRagflow, config, ragflow
 from pydantic import SecretStr, ValidationError
-from starlette.responses import JSONResponse, Response
 
 from tools.base import (
     Access,
@@ -18,12 +14,8 @@ from tools.base import (
     InvalidInput,
     NotFound,
     OpenReach,
-    Overloaded,
-    PartiturError,
     Reach,
-    TimedOut,
     TooLarge,
-    Unavailable,
 )
 from tools.knowledge import Filter
 from tools.knowledge.files import Inline
@@ -36,16 +28,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 ANNA = Caller(subject="anna", groups=frozenset({"bauamt"}))
 BERT = Caller(subject="bert")
 TAX = "Die Hundesteuer beträgt 120 Euro.\n\nSie wird im Februar fällig."
-
-
-def config(fake: FakeRagflow, **more: object) -> RagflowConfig:
-    given: dict[str, object] = {
-        "url": f"{fake.url}/api/v1/",
-        "key": SecretStr(KEY),
-        "collections": (RagflowCollection(dataset="open", narrowed="few"),),
-        **more,
-    }
-    return RagflowConfig.model_validate(given)
 
 
 @pytest.fixture(params=["0.27", "1.0"])
@@ -142,6 +124,21 @@ async def test_where_readers_are_not_kept_such_a_document_is_refused_and_taken_a
         await library.ingest(documents=[Inline("b.txt", b"Text")], caller=ANNA, access=Access(users=("bert",)))
     assert fake.datasets["few"] == []
     assert not any("parse" in one.path or one.path.endswith("/few/chunks") for one in fake.asked)
+
+
+async def test_what_ragflow_makes_of_a_document_itself_is_kept_unless_it_changes_the_readers(
+    fake: FakeRagflow, library: RagflowLibrary
+) -> None:
+    fake.describes = {"topics": ["Steuer", "Hund"]}
+    few = Access(groups=("bauamt",))
+    await library.ingest(documents=[Inline("b.txt", TAX.encode())], caller=ANNA, access=few)
+    assert fake.datasets["few"][0].meta["topics"] == ["Steuer", "Hund"]
+    [listed] = (await library.documents(ANNA)).documents
+    assert (listed.metadata, listed.size) == ({"topics": '["Steuer", "Hund"]'}, len(TAX))
+    fake.describes = {"partitur_readers": "*"}
+    with pytest.raises(Failed, match="does not keep the readers"):
+        await library.ingest(documents=[Inline("c.txt", TAX.encode())], caller=ANNA, access=few)
+    assert len(fake.datasets["few"]) == 1
 
 
 async def test_without_a_dataset_for_them_documents_have_no_readers_of_their_own(fake: FakeRagflow) -> None:
@@ -304,77 +301,6 @@ async def test_too_many_documents_to_look_through_are_told(fake: FakeRagflow) ->
     async with RagflowLibrary(config(fake, max_listed=2)) as library:
         with pytest.raises(TooLarge, match="more than 2 documents"):
             await library.search("Text", caller=ANNA)
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected", "said"),
-    [
-        (JSONResponse({"code": 102, "message": "Boom"}), Failed, "code 102: 'Boom'"),
-        (JSONResponse({"code": 0, "data": {"chunks": "none"}}), Failed, "something else than"),
-        (JSONResponse({"code": 0}), Failed, "something else than"),
-        (JSONResponse([1, 2]), Failed, "none of its API"),
-        (Response('{"code": 0, "data": {"chunks": [{"content": "\\ud800"}]}}'), Failed, "none of its API"),
-        (Response("<html>"), Failed, "none of its API"),
-        (Response("[" * 100_000), Failed, "none of its API"),
-        (JSONResponse({"code": 109, "data": False, "message": "API key is invalid!"}), Failed, "accept the key"),
-        (Response(status_code=401), Failed, "accept the key"),
-        (Response(status_code=302, headers={"location": "http://127.0.0.1:1/"}), Failed, "none of its API"),
-        (JSONResponse({"code": 0, "data": {"chunks": []}}, status_code=500), Failed, "code 500"),
-        (JSONResponse({"code": 429, "message": "slow down"}, status_code=429), Overloaded, "slow down"),
-        (Response(status_code=503), Unavailable, "answered 503"),
-        (Response("x" * 200_000), TooLarge, "more than 100,000 bytes"),
-    ],
-)
-async def test_each_fault_is_a_clear_error(
-    fake: FakeRagflow, answer: Response, expected: type[PartiturError], said: str
-) -> None:
-    fake.fault = lambda asked: answer
-    async with RagflowLibrary(config(fake, max_answer_bytes=100_000)) as library:
-        with pytest.raises(expected, match=said) as told:
-            await library.search("Hund", caller=ANNA)
-    assert type(told.value) is expected
-    assert KEY not in str(told.value) and fake.url not in str(told.value)
-
-
-async def test_a_read_is_tried_again_and_a_change_is_not(fake: FakeRagflow, library: RagflowLibrary) -> None:
-    fake.add("open", "a.txt", TAX)
-    fails = 2
-
-    def falter(asked: Asked) -> Response | None:
-        nonlocal fails
-        fails -= 1
-        return Response(status_code=502) if fails >= 0 else None
-
-    fake.fault = falter
-    assert len((await library.search("Hundesteuer", caller=ANNA)).passages) == 1
-    fake.fault = lambda asked: Response(status_code=502) if asked.method == "DELETE" else None
-    fake.asked.clear()
-    with pytest.raises(Unavailable):
-        await library.delete([fake.datasets["open"][0].id], ANNA)
-    assert len([one for one in fake.asked if one.method == "DELETE"]) == 1
-
-
-async def test_one_that_is_slow_is_not_waited_for(fake: FakeRagflow) -> None:
-    released = threading.Event()
-
-    async def slow(asked: Asked) -> Response | None:
-        await asyncio.to_thread(released.wait, 20)
-        return None
-
-    fake.fault = slow
-    async with RagflowLibrary(config(fake, timeout=0.2)) as library:
-        with pytest.raises(TimedOut, match=r"ragflow\.timeout"):
-            await library.search("Hund", caller=ANNA)
-    released.set()
-
-
-async def test_one_that_is_down_is_named_by_its_setting(fake: FakeRagflow) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        down = config(fake, url=f"http://127.0.0.1:{nobody.getsockname()[1]}")
-        async with RagflowLibrary(down) as library:
-            with pytest.raises(Unavailable, match=r"ragflow\.url"):
-                await library.search("Hund", caller=ANNA)
 
 
 async def test_the_check_names_datasets_that_are_not_there(fake: FakeRagflow, library: RagflowLibrary) -> None:

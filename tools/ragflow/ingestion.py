@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from tools.base import Access, Caller, Failed, InvalidInput, PartiturError, TimedOut
@@ -12,7 +13,7 @@ from tools.knowledge.files import Found, Inline, content, walk
 from tools.knowledge.formats import Unreadable
 from tools.knowledge.scope import Target
 from tools.ragflow.holdings import Holdings, Part, no_collection, several
-from tools.ragflow.marks import Marks, Measured, stored_name
+from tools.ragflow.marks import Marks, Measured, foreign, stored_name
 from tools.ragflow.shapes import Row, Uploaded, read
 
 __all__ = ["Ingestion"]
@@ -143,21 +144,24 @@ class Ingestion:
         try:
             # Before anything of it can be found: a document whose readers are not kept there is never read.
             await self._change(id, {"meta_fields": marks.meta()})
-            kept = await self._holdings.row(self._part, id=id)
-            if self._part.narrowed and not (kept and marks.meta().items() <= kept.meta.items()):
-                raise Failed(
-                    "RAGFlow does not keep the readers of a document. Expected its metadata to come back as sent.",
-                    hint="This version of RAGFlow cannot hold documents with readers of their own.",
-                )
+            self._keeps(await self._holdings.row(self._part, id=id), marks)
             await self._parse(id)
-            measured = await self._read(id, marks.name)
-            whole = Marks(marks.name, marks.owner, marks.hash, marks.readers, measured)
-            await self._change(id, {"meta_fields": whole.meta()})
+            row, measured = await self._read(id, marks.name)
+            self._keeps(row, marks)
+            if not foreign(row.meta):  # what RAGFlow itself made of it while it read is left as it is
+                await self._change(id, {"meta_fields": replace(marks, measured=measured).meta()})
         except BaseException:
             with suppress(PartiturError):  # why it failed is what matters
                 await asyncio.shield(self._holdings.drop(self._part, [id]))
             raise
         return id
+
+    def _keeps(self, row: Row | None, marks: Marks) -> None:
+        if self._part.narrowed and not (row and marks.meta().items() <= row.meta.items()):
+            raise Failed(
+                "RAGFlow does not keep the readers of a document. Expected its metadata to come back as sent.",
+                hint="This version of RAGFlow cannot hold documents with readers of their own.",
+            )
 
     async def _change(self, id: str, fields: dict[str, object]) -> None:
         path = f"/datasets/{self._part.dataset}/documents/{id}"
@@ -171,7 +175,7 @@ class Ingestion:
             answer = await self._client.write("POST", f"/datasets/{self._part.dataset}/documents/parse", body)
         self._client.data(answer)
 
-    async def _read(self, id: str, name: str) -> Measured:
+    async def _read(self, id: str, name: str) -> tuple[Row, Measured]:
         """Waits until it is read, and until all its chunks are listed, which takes RAGFlow's search engine a moment more."""
         pause, most = _LOOKS_S
         settled = 0
@@ -192,7 +196,7 @@ class Ingestion:
                             raise _NotRead("RAGFlow found no text in it.")
                         settled += 1
                         if measured.size and (measured.chunks >= row.chunks or settled >= _SETTLED):
-                            return measured
+                            return row, measured
                         if settled > _SETTLED:
                             raise _NotRead("RAGFlow lists no text of it.")
                     await asyncio.sleep(pause)
