@@ -66,6 +66,7 @@ def test_what_is_unpacked_is_counted_across_processes() -> None:
         list(found)
 
 
+@pytest.mark.timeout(30)
 def test_a_member_may_use_a_part_of_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     allowed = int(used.ru_utime + used.ru_stime) + 2

@@ -1,11 +1,10 @@
 import io
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hostile_files import huge_picture
 from inline_snapshot import snapshot
-from knowledge_files import raw_pdf
 from PIL import Image
 from reportlab.lib import colors
 from reportlab.lib.styles import getSampleStyleSheet
@@ -139,7 +138,7 @@ def half_scanned() -> bytes:
 
 
 @pytest.fixture
-def tesseract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def tesseract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A program in tesseract's place: it answers what it was asked and how large the picture is."""
     program = tmp_path / "tesseract"
     program.write_text(
@@ -154,7 +153,7 @@ def tesseract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     )
     program.chmod(0o755)
     monkeypatch.setattr(scan, "_PLACES", str(tmp_path))
-    yield program
+    return program
 
 
 def test_a_scanned_page_is_recognised_in_the_installed_languages(half_scanned: bytes, tesseract: Path) -> None:
@@ -194,19 +193,8 @@ def test_without_tesseract_a_scanned_page_is_named(
 
 @pytest.mark.usefixtures("tesseract")
 def test_a_picture_too_large_to_unpack_is_not_recognised() -> None:
-    image = (
-        b"<</Type/XObject/Subtype/Image/Width 100000/Height 100000/BitsPerComponent 1/ColorSpace/DeviceGray/Length 1>>"
-    )
-    content = b"q 600 0 0 800 0 0 cm /I Do Q"
-    data = raw_pdf(
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</XObject<</I 5 0 R>>>>>>",
-        b"<</Length %d>>stream\n%s\nendstream" % (len(content), content),
-        image + b"stream\n0\nendstream",
-    )
     with pytest.raises(Unreadable) as caught:
-        list(read_pdf(data, LIMITS))
+        list(read_pdf(huge_picture(), LIMITS))
     assert str(caught.value) == snapshot(
         "The PDF has no text. An image on it has 100,000 × 100,000 pixels. Expected at most 100,000,000 in all."
     )
