@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["graph"]
 
 
-@click.group(short_help="Build the graph out of documents.")
+@click.group(short_help="Build the graph out of documents, or all of it again.")
 def graph() -> None:
     """The graph of who and what belongs together."""
 
@@ -38,3 +38,14 @@ def build(
         as_json=shape == "json",
         quiet=quiet,
     )
+
+
+@graph.command("rebuild")
+@click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.pass_obj
+def rebuild(given: "Globals", shape: str, quiet: bool) -> int:
+    """Build the whole graph again from the lists and documents it was made of, which it keeps."""
+    from server.graph_commands import rebuild_command
+
+    return rebuild_command(given.settings(), as_json=shape == "json", quiet=quiet)

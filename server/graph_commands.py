@@ -16,11 +16,12 @@ from tools.base import NeedsModel, Passage
 
 if TYPE_CHECKING:
     from server.settings import Settings
+    from tools.graph import RebuildReport
     from tools.graph.gathering import Gathered, Offer
     from tools.knowledge import Document
     from tools.knowledge.shelf import Shelf
 
-__all__ = ["build_command"]
+__all__ = ["build_command", "rebuild_command"]
 
 
 def build_command(
@@ -40,6 +41,24 @@ def build_command(
         click.echo(json.dumps({**told, "spending": done.taken.spending.model_dump()}, ensure_ascii=False, indent=2))
     else:
         click.echo(_told(done))
+    return 0
+
+
+def rebuild_command(settings: "Settings", *, as_json: bool, quiet: bool) -> int:
+    """Builds the graph again from its sources and prints what it was built of."""
+    from tools.graph.loading import rebuild
+
+    async def run() -> "RebuildReport":
+        async with AsyncExitStack() as closing:
+            with Bar("Building", unit="%", quiet=quiet) as bar:
+                return rebuild(config=open_servers(settings, closing).graph, on_progress=bar)
+
+    report = asyncio.run(run())
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+    else:
+        parts = f"{report.nodes} nodes and {report.edges} edges of {report.sources} lists and documents"
+        click.echo(f"Built: generation {report.generation}, {parts}")
     return 0
 
 
