@@ -74,6 +74,12 @@ class FakeRagflow:
     def new(self) -> bool:
         return self.version == "1.0"
 
+    def cleared(self, *datasets: str) -> "FakeRagflow":
+        """As new, with these empty datasets."""
+        fresh = FakeRagflow(self.version, self.url, {name: [] for name in datasets})
+        vars(self).update(vars(fresh))
+        return self
+
     def add(self, dataset: str, name: str, text: str, **meta: object) -> Doc:
         """A document that somebody else brought."""
         doc = self._doc(dataset, name, text.encode())

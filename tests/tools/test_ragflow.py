@@ -30,10 +30,15 @@ BERT = Caller(subject="bert")
 TAX = "Die Hundesteuer beträgt 120 Euro.\n\nSie wird im Februar fällig."
 
 
-@pytest.fixture(params=["0.27", "1.0"])
-def fake(request: pytest.FixtureRequest) -> Generator[FakeRagflow]:
-    with ragflow(request.param, "open", "few", "foreign") as served:
-        yield served
+@pytest.fixture(scope="module", params=["0.27", "1.0"])
+def served(request: pytest.FixtureRequest) -> Generator[FakeRagflow]:
+    with ragflow(request.param) as server:
+        yield server
+
+
+@pytest.fixture
+def fake(served: FakeRagflow) -> FakeRagflow:
+    return served.cleared("open", "few", "foreign")
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """The contract of the knowledge base, the same for our own tables and for a RAGFlow server in both its shapes."""
 
 import importlib
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from fake_ragflow import KEY, ragflow
+from fake_ragflow import KEY, FakeRagflow, ragflow
 from pydantic import SecretStr
 
 from tools.base import Access, Caller, Collection, Forbidden, NotFound, Reach
@@ -55,23 +54,29 @@ def imported() -> None:
     importlib.import_module("tools.knowledge.store")
 
 
+@pytest.fixture(scope="module")
+def servers() -> Generator[dict[str, FakeRagflow]]:
+    with ragflow("0.27") as old, ragflow("1.0") as new:
+        yield {"ragflow 0.27": old, "ragflow 1.0": new}
+
+
 @pytest.fixture(params=["embedded", "ragflow 0.27", "ragflow 1.0"])
-async def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Shelf]:
-    async with AsyncExitStack() as stack:
-        if request.param == "embedded":
-            yield await stack.enter_async_context(Library(KnowledgeConfig(home=tmp_path / "home"), Rights()))
-            return
-        places = [(tenant, name) for tenant in ("stadt", "kreis") for name in ("default", "personal")]
-        ids = {place: f"{place[0]}-{place[1]}" for place in places}
-        fake = stack.enter_context(
-            ragflow(request.param.split()[1], *ids.values(), *(f"{id}-few" for id in ids.values()))
-        )
-        mapped = tuple(
-            RagflowCollection(tenant=tenant, collection=name, dataset=id, narrowed=f"{id}-few")
-            for (tenant, name), id in ids.items()
-        )
-        config = RagflowConfig(url=fake.url, key=SecretStr(KEY), collections=mapped)
-        yield await stack.enter_async_context(RagflowLibrary(config, Rights()))
+async def shelf(
+    request: pytest.FixtureRequest, servers: dict[str, FakeRagflow], tmp_path: Path
+) -> AsyncGenerator[Shelf]:
+    if request.param == "embedded":
+        async with Library(KnowledgeConfig(home=tmp_path / "home"), Rights()) as library:
+            yield library
+        return
+    mapped = tuple(
+        RagflowCollection(tenant=tenant, collection=name, dataset=f"{tenant}-{name}", narrowed=f"{tenant}-{name}-few")
+        for tenant in ("stadt", "kreis")
+        for name in ("default", "personal")
+    )
+    fake = servers[request.param].cleared(*(id for one in mapped for id in (one.dataset, str(one.narrowed))))
+    config = RagflowConfig(url=fake.url, key=SecretStr(KEY), collections=mapped)
+    async with RagflowLibrary(config, Rights()) as library:
+        yield library
 
 
 async def test_what_is_brought_is_found_with_a_text_that_stands_at_its_offsets(shelf: Shelf) -> None:
