@@ -115,7 +115,8 @@ class Views:
         except (OSError, ValidationError) as error:
             os.close(held)
             raise Failed(
-                f"The graph in {str(folder)!r} cannot be read: {error}.", hint="Run 'partitur graph rebuild'."
+                f"The graph in {str(folder)!r} cannot be read. Expected it as it was built.",
+                hint="Run 'partitur graph rebuild'.",
             ) from error
         workers = engines(self._config, folder, write=False)
         fresh = View(schema, workers, self._folder / RECORDS, scopes, held)
