@@ -97,7 +97,9 @@ class _Process:
     async def kill(self) -> None:
         with anyio.CancelScope(shield=True):
             if self._process.returncode is None:
-                self._process.kill()
+                # It leads a group: what it started to read members of a container or scanned pages ends with it.
+                with suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.aclose()
 
     async def read(

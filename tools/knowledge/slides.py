@@ -46,7 +46,7 @@ def read_pptx(data: bytes, limits: Limits) -> Extract:
     text = ""
     pages: list[int] = []
     for number, slide in enumerate(slides, 1):
-        shown = slide.element.get("show") != "0"  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        shown = slide.element.get("show") != "0"  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - lxml's
         body = "\n".join(_lines(slide, number)).strip("\n") if shown else ""
         text += "\n\n" if text and body else ""
         pages.append(len(text))
