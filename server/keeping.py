@@ -1,11 +1,13 @@
 """Keeps the knowledge as its rules say, in the background: what is past its time goes, what has no vectors gets them."""
 
 import logging
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from tools.base import Caller, Failed
+from tools.base import Caller, Failed, Unavailable
 from tools.knowledge.erasure import expire
 
 if TYPE_CHECKING:
@@ -36,6 +38,10 @@ async def keep(servers: "Servers") -> None:
         if gone:
             await anyio.to_thread.run_sync(_forget, servers, tenant, collection, gone)
             log.info("The time of %d documents of the collection %s was over", len(gone), collection)
+        with suppress(Unavailable):  # somebody is loading; the next round comes
+            late = await anyio.to_thread.run_sync(_forget_tables, servers, tenant, collection, days)
+            if late:
+                log.info("The time of %d tables of the collection %s was over", late, collection)
     for tenant in servers.library.tenants:
         try:
             if made := await servers.library.embed(tenant):
@@ -49,6 +55,14 @@ def _forget(servers: "Servers", tenant: str, collection: str, documents: list[st
     from tools.graph.loading import forget
 
     forget(tenant, collection, documents, config=servers.graph)
+
+
+def _forget_tables(servers: "Servers", tenant: str, collection: str, days: int) -> int:
+    """Nobody has seen them since their time was over; now they go from the disk."""
+    from tools.tables.loading import forget
+
+    before = datetime.now(UTC) - timedelta(days=days)
+    return len(forget(servers.tables, tenant=tenant, collection=collection, before=before).tables)
 
 
 def _empty(servers: "Servers", tenant: str, collection: str) -> None:

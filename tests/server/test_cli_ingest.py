@@ -131,6 +131,31 @@ def test_tables_are_loaded_with_a_report(run: Run, tmp_path: Path) -> None:
     assert run("load", "tables", str(tmp_path / "nothing"), "-q")[0] == 1
 
 
+def test_tables_go_into_a_collection_with_their_policy(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "pay.csv").write_text("name;euro\nanna;120\n", encoding="utf-8")
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("tables: {pay: {title: Gehälter}}", encoding="utf-8")
+    asked = ("load", "tables", str(tmp_path), "--collection", "pay-roll", "--policy", str(policy), "-q")
+
+    assert "'pay-roll' is not there" in run(*asked)[2]
+    run("collections", "create", "pay-roll", "--reader", "user:anna", "--editor", "user:local")
+    assert run(*asked)[:2] == (0, "Loaded: generation 2\n  pay.csv: table pay, rows 1\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("tables",), ("tables", "folder", "--from", "x"), ("graph", "--from", "x"), ("graph", "folder", "--policy", "x")],
+)
+def test_a_load_says_where_from_once(run: Run, arguments: tuple[str, ...]) -> None:
+    code, _, err = run("load", *arguments)
+    assert code == 2
+    assert err.startswith("Error: Where from is not clear.")
+
+
+def test_a_database_that_the_settings_do_not_name_is_told(run: Run) -> None:
+    assert "The database 'x' is not attached. The settings have none." in run("load", "tables", "--from", "x", "-q")[2]
+
+
 def test_a_report_names_at_most_twenty_failures() -> None:
     report = IngestReport(read=1, failed=[Problem(name=f"{number}.pdf", reason="broken") for number in range(30)])
     lines = told(report).splitlines()

@@ -227,6 +227,12 @@ def test_what_a_collection_keeps_no_longer_is_gone(tmp_path: Path) -> None:
     assert list(Stored.of(folder.path).seen_by(Reach(Caller(subject="x"), {DEFAULT: 40}))) == ["t"]
     assert list(Stored.of(folder.path).seen_by(Reach(Caller(subject="x"), {DEFAULT: 30}))) == []
 
+    def gone(days: int) -> list[str]:
+        moment = datetime.now(UTC) - timedelta(days=days)
+        return forget(config, tenant="default", collection=DEFAULT, before=moment).tables
+
+    assert (gone(40), gone(30)) == ([], ["t"])
+
 
 def test_forgotten_tables_leave_no_bytes_and_are_counted(tmp_path: Path) -> None:
     config = guarded(tmp_path)

@@ -95,8 +95,16 @@ def load_attached(
     return place.load([Database(name, config.attached[name])], said, on_progress or _silent, replace=False)
 
 
-def forget(config: TablesConfig, *, tenant: str, collection: str, tables: Iterable[str] | None = None) -> Forgotten:
-    """Takes the tables of a collection out of the store, all or those named; names that are not there count for nothing.
+def forget(
+    config: TablesConfig,
+    *,
+    tenant: str,
+    collection: str,
+    tables: Iterable[str] | None = None,
+    before: datetime | None = None,
+) -> Forgotten:
+    """Takes the tables of a collection out of the store: all, those named, or those loaded `before` a moment. Names that
+    are not there count for nothing.
 
     What is left is written anew, so that no byte of them stays in the new generation. Older ones are removed once no
     reader holds them; `held` counts those.
@@ -105,14 +113,18 @@ def forget(config: TablesConfig, *, tenant: str, collection: str, tables: Iterab
         Unavailable: another process is loading.
     """
     store = generations(config)
+    wanted = None if tables is None else set(tables)
+
     if store.current() is None:
         return Forgotten(tables=[], rows=0, held=0)
-    wanted = None if tables is None else set(tables)
     gone: list[StoredTable] = []
     with suppress(_Nothing), store.build() as folder:
         old = _Old.of(store)
-        mine = old.stored.of_collection(tenant, collection)
-        gone = [table for name, table in mine.items() if wanted is None or name in wanted]
+        gone = [
+            table
+            for name, table in old.stored.of_collection(tenant, collection).items()
+            if (wanted is None or name in wanted) and (before is None or table.loaded < before)
+        ]
         if not gone:
             raise _Nothing
         with _Writing(folder, config, old) as writing:
