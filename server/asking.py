@@ -86,6 +86,8 @@ async def _asked(settings: "Settings", name: str, given: Any, wish: Wish) -> int
         click.echo(text)
     if result.outcome != "done":
         print(_why(result), file=sys.stderr)
+    for sentence in result.support.removed if result.support else ():
+        print(f"Left out, for no source carries it: {sentence}", file=sys.stderr)
     return EXIT_CODES[result.outcome]
 
 

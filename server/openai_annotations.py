@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from agents.kit import Support
 from tools.base import Citation
 
 __all__ = ["annotations"]
@@ -13,22 +14,25 @@ _SENT = re.compile(r"input(?::.*)?", re.DOTALL)
 """What a quote from the request's own text names as its document."""
 
 
-def annotations(text: str, citations: Sequence[Citation]) -> list[dict[str, Any]]:
+def annotations(text: str, citations: Sequence[Citation], support: Support | None = None) -> list[dict[str, Any]]:
     """One `url_citation` for each quote from a document, in their order. What was sent along is no place to go to.
 
     Args:
-        text: of the message; the offsets are code points in it: the quote where it stands there, else the whole text.
+        text: of the message; the offsets are code points in it: the quote where it stands there, the
+            sentence that says it in other words, else the whole text.
         citations: of the answer. The URL is the document's as MCP knows it, its fragment the place (RFC 5147).
+        support: tells which sentences rest on which citation.
     """
+    told = {at: one.text for one in reversed(support.sentences if support else ()) for at in one.citations}
     made: list[dict[str, Any]] = []
-    for one in citations:
+    for number, one in enumerate(citations):
         if _SENT.fullmatch(one.document):
             continue
-        at = text.find(one.quote) if one.quote else -1
-        place = (at, at + len(one.quote)) if at >= 0 else (0, len(text))
+        said = next((said for said in (one.quote, told.get(number)) if said and said in text), text)
+        at = text.find(said)
         about = {
-            "start_index": place[0],
-            "end_index": place[1],
+            "start_index": at,
+            "end_index": at + len(said),
             "title": " › ".join(part for part in (one.title, one.heading) if part),
             "url": f"document://{quote(one.document, safe='/')}#char={one.start},{one.end}",
         }

@@ -160,7 +160,7 @@ def _message(result: Result[Any], as_json: bool) -> dict[str, Any]:
         message["refusal"] = result.message
     else:
         message["content"] = result.output.model_dump_json()
-    message["annotations"] = annotations(message["content"] or "", result.citations)
+    message["annotations"] = annotations(message["content"] or "", result.citations, result.support)
     return message
 
 

@@ -99,7 +99,11 @@ async def answer_chunks(
                 said += delta.get("content", "")
                 yield framing.chunk(delta)
             if isinstance(current, Done):
-                last = {"annotations": made} if (made := annotations(said, current.result.citations)) else {}
+                last = (
+                    {"annotations": made}
+                    if (made := annotations(said, current.result.citations, current.result.support))
+                    else {}
+                )
                 yield framing.chunk(last, finish="stop", partitur=current.result.model_dump(mode="json"))
                 yield framing.spent(usage_of(current.result.usage))
                 yield END

@@ -7,7 +7,7 @@ from agents.kit.gate import Act, Gate, Guard, Pieces
 from agents.kit.guards import CancelGuard, SecretGuard, SizeGuard, UsageGuard
 from agents.kit.outside import OutsideServer
 from agents.kit.readable import Readable, from_text, readable, text_field, validated
-from agents.kit.result import Outcome, PromptRef, Result, Step, Usage
+from agents.kit.result import Outcome, PromptRef, Result, Step, Support, SupportedSentence, Usage
 from agents.kit.run import Run
 from agents.kit.runtime import Runtime
 from agents.kit.task import Evidence, Language, Role, Task, Variable
@@ -47,6 +47,8 @@ __all__ = [
     "Step",
     "StepFinished",
     "StepStarted",
+    "Support",
+    "SupportedSentence",
     "Task",
     "Toolbox",
     "Turn",

@@ -71,7 +71,7 @@ class Checked:
             return Whole(made, tuple(citations), support)
         count = len(support.removed) if support else 0
         reason = (
-            f"What the language model wrote stands in none of them ({count} sentences)." if count else _said(output)
+            f"Nothing of what the language model wrote stands in them; left out: {count}." if count else _said(output)
         )
         return Whole(None, (), support, reason)
 

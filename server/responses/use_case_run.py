@@ -109,7 +109,10 @@ class UseCaseRun:
         assert item is not None
         if item.kind == "output_text" and not self._as_json:
             told += item.annotate(
-                [{"type": one["type"], **one[one["type"]]} for one in annotations(item.text, result.citations)]
+                [
+                    {"type": one["type"], **one[one["type"]]}
+                    for one in annotations(item.text, result.citations, result.support)
+                ]
             )
         return told + item.end()
 

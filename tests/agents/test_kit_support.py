@@ -85,7 +85,7 @@ async def test_a_wrong_number_name_day_law_or_denial_leaves_no_answer(claim: str
     assert (result.outcome, result.output, result.citations) == ("no_source", None, [])
     assert result.support is not None
     assert (result.support.score, result.support.sentences, result.support.removed) == (0.0, [], [claim])
-    assert "What the language model wrote stands in none of them (1 sentences)" in (result.message or "")
+    assert "Nothing of what the language model wrote stands in them; left out: 1." in (result.message or "")
 
 
 @pytest.mark.parametrize(
