@@ -16,7 +16,7 @@ from agents.kit import Result, Turn, UseCase
 from compositions.catalog import Catalog
 from server.openapi_responses import response_paths
 from server.openapi_stored import stored_paths
-from server.openapi_tools import tool_paths
+from server.openapi_tools import modelled, tool_paths
 from tools.base import ToolRef
 
 __all__ = ["OpenApi", "document", "general", "version"]
@@ -97,6 +97,8 @@ def document(use_cases: Iterable[UseCase[Any, Any]], tools: Iterable[ToolRef[Any
     for use_case in listed:
         wanted.append((use_case.input, "validation"))
         wanted.append((Result[use_case.output], "serialization"))
+    refs_of = list(tools)
+    wanted += [(model, mode) for model, mode, _ in modelled(refs_of)]
     refs, schemas = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
     paths: dict[str, Any] = general()
     for use_case in listed:
@@ -109,7 +111,7 @@ def document(use_cases: Iterable[UseCase[Any, Any]], tools: Iterable[ToolRef[Any
                 "responses": _responses("The envelope.", refs[Result[use_case.output], "serialization"]),
             }
         }
-    paths |= tool_paths(tools)
+    paths |= tool_paths(refs_of, refs)
     return {
         "openapi": "3.1.0",
         "info": {

@@ -1,21 +1,37 @@
 """The routes of the tools and the collections in the OpenAPI document."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode
 
 from tools.base import Collection, ToolRef
 
-__all__ = ["tool_paths"]
+__all__ = ["modelled", "tool_paths"]
 
 _NAME = [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]
 
 
-def tool_paths(refs: "Iterable[ToolRef[Any, Any]]") -> dict[str, Any]:
-    """One typed route for each tool, and those of the collections."""
+def modelled(refs: "Iterable[ToolRef[Any, Any]]") -> list[tuple[type[BaseModel], JsonSchemaMode, str]]:
+    """The models whose schemas the routes refer to."""
+    found: list[tuple[type[BaseModel], JsonSchemaMode, str]] = [(Collection, "validation", "collections")]
+    for ref in refs:
+        found += [(ref.input, "validation", ref.name), (ref.output, "serialization", ref.name)]
+    return found
+
+
+def tool_paths(
+    refs: "Iterable[ToolRef[Any, Any]]", schemas: Mapping[tuple[type[BaseModel], JsonSchemaMode], dict[str, Any]]
+) -> dict[str, Any]:
+    """One typed route for each tool, and those of the collections and the erasures."""
     thing: dict[str, Any] = {"type": "object"}
-    one = Collection.model_json_schema()
+    one = schemas[Collection, "validation"]
     paths: dict[str, Any] = {
         "/api/tools": {"get": _way("list_tools", "Lists the tools with their schemas.", thing)},
+        "/api/tools/{name}": {
+            "post": _way("call_tool", "Calls a tool with its typed input.", thing, body=thing, named=True)
+        },
         "/api/collections": {
             "get": _way("list_collections", "Lists the collections that you may read or manage.", thing),
             "post": _way("create_collection", "Makes a collection.", one, body=one, status="201"),
@@ -25,23 +41,17 @@ def tool_paths(refs: "Iterable[ToolRef[Any, Any]]") -> dict[str, Any]:
             "patch": _way("change_collection", "Changes some of its rules.", one, body=thing, named=True),
             "delete": _way("delete_collection", "Removes it with everything in it.", None, named=True, status="204"),
         },
+        "/api/erasures": {
+            "get": _way("list_erasures", "Lists the receipts of what was erased.", thing),
+            "post": _way("erase", "Erases documents, or a person's data, for good.", thing, body=thing, status="201"),
+        },
+        "/api/erasures/{name}": {"get": _way("get_erasure", "One receipt.", thing, named=True)},
     }
-    paths["/api/erasures"] = {
-        "get": _way("list_erasures", "Lists the receipts of what was erased.", thing),
-        "post": _way("erase", "Erases documents, or a person's data, for good.", thing, body=thing, status="201"),
-    }
-    paths["/api/erasures/{name}"] = {"get": _way("get_erasure", "One receipt.", thing, named=True)}
     for ref in refs:
-        given, found = ref.input.model_json_schema(), ref.output.model_json_schema(mode="serialization")
+        given, found = schemas[ref.input, "validation"], schemas[ref.output, "serialization"]
         name = f"call_{ref.name.replace('.', '_')}"
-        paths[f"/api/tools/{ref.name}"] = {"post": _way(name, ref.description, _inner(found), body=_inner(given))}
+        paths[f"/api/tools/{ref.name}"] = {"post": _way(name, ref.description, found, body=given)}
     return paths
-
-
-def _inner(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema as a part of the document: its references point to a place of the whole, so what they mean is left to
-    GET /api/tools, which has each schema by itself."""
-    return {"type": "object", "title": schema.get("title", "")} if "$defs" in schema else schema
 
 
 def _way(
@@ -54,7 +64,7 @@ def _way(
     status: str = "200",
 ) -> dict[str, Any]:
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    content = {} if answer is None else {"content": {"application/json": {"schema": _inner(answer)}}}
+    content = {} if answer is None else {"content": {"application/json": {"schema": answer}}}
     way: dict[str, Any] = {
         "operationId": name,
         "tags": ["Tools"],
@@ -66,5 +76,5 @@ def _way(
         },
     }
     if body is not None:
-        way["requestBody"] = {"required": True, "content": {"application/json": {"schema": _inner(body)}}}
+        way["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return way

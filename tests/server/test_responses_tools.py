@@ -51,7 +51,7 @@ async def test_a_model_gets_what_a_tool_gave_and_goes_on(informed: Town) -> None
     )
     listed, thought, call, said = answer.output
     assert listed.type == "mcp_list_tools"
-    assert {tool.name for tool in listed.tools} == {"search", "documents", "document"}
+    assert {tool.name for tool in listed.tools} == {"search", "similar", "collections", "documents", "document"}
     assert (thought.type, said.type) == ("reasoning", "message")
     assert call.type == "mcp_call"
     assert "2,4 Millionen" in (call.output or "")
