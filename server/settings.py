@@ -4,7 +4,7 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import (
     BaseModel,
@@ -195,6 +195,15 @@ class Settings(BaseSettings):
     def _address(cls, url: str | None) -> str | None:
         """A web address, or none: told at the start, not by the first request."""
         return web_address(url) if url else None
+
+    @field_validator("ragflow", mode="before")
+    @classmethod
+    def _ragflow(cls, given: object) -> object:
+        """Its key may be named by reference, as those of MCP servers."""
+        if not isinstance(given, dict):
+            return given
+        told = cast("dict[str, object]", given)
+        return {**told, "key": _referred(told["key"])} if "key" in told else told
 
     @field_validator("database")
     @classmethod

@@ -57,7 +57,7 @@ async def test_the_tools_work_on_it(house: House, fake: FakeRagflow) -> None:
 
 async def test_doctor_tells_of_it(house: House, fake: FakeRagflow) -> None:
     check = await _look("knowledge", lambda: _knowledge(house))
-    assert (check.state, check.said) == ("ok", "RAGFlow, 1 datasets, 0 documents")
+    assert (check.state, check.said) == ("ok", "0 documents in RAGFlow, datasets found: 1")
     del fake.datasets["open"]
     check = await _look("knowledge", lambda: _knowledge(house))
     assert (check.state, "don't own the dataset" in check.said) == ("failed", True)
@@ -66,9 +66,9 @@ async def test_doctor_tells_of_it(house: House, fake: FakeRagflow) -> None:
 def test_the_commands_work_on_it(fake: FakeRagflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "freibad.md").write_text(POOL)
     collections = '[[ragflow.collections]]\ndataset = "open"\n'
-    (tmp_path / "partitur.toml").write_text(f'[ragflow]\nurl = "{fake.url}"\n\n{collections}')
+    (tmp_path / "partitur.toml").write_text(f'[ragflow]\nurl = "{fake.url}"\nkey = "env:RAGFLOW_KEY"\n\n{collections}')
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PARTITUR_RAGFLOW__KEY", KEY)
+    monkeypatch.setenv("RAGFLOW_KEY", KEY)
     runner = CliRunner()
     assert runner.invoke(partitur, ["ingest", "freibad.md"]).exit_code == 0
     listed = runner.invoke(partitur, ["documents"])

@@ -66,6 +66,8 @@ class FakeRagflow:
     """Finds what was deleted a moment ago."""
     describes: dict[str, Any] = field(default_factory=dict[str, Any])
     """Metadata that it makes of a document itself while it reads it."""
+    sanitizes: bool = False
+    """Calls a file otherwise where its name has characters that are not plain."""
     summaries: bool = False
     """Puts a summary of its own in front of what it finds."""
     clock: int = 1_700_000_000_000
@@ -148,7 +150,8 @@ class FakeRagflow:
             case "POST", ["documents"]:
                 async with request.form() as form:
                     file: Any = form["file"]
-                    doc = self._doc(dataset, file.filename, await file.read())
+                    name = file.filename.encode("ascii", "replace").decode().replace("?", "_")
+                    doc = self._doc(dataset, name if self.sanitizes else file.filename, await file.read())
                 return self.ok([self._shown(doc)])
             case "DELETE", ["documents"]:
                 gone = set(asked.body["ids"] or [doc.id for doc in docs])

@@ -276,6 +276,14 @@ async def test_a_file_over_the_limit_is_not_sent(fake: FakeRagflow) -> None:
     assert not any(one.method == "POST" for one in fake.asked)
 
 
+async def test_a_file_that_ragflow_calls_otherwise_is_found_again(fake: FakeRagflow, library: RagflowLibrary) -> None:
+    fake.sanitizes = True
+    sent = [Inline("steuern/hund.txt", TAX.encode())]
+    assert (await library.ingest(documents=sent, caller=ANNA)).read == 1
+    assert (await library.ingest(documents=sent, caller=ANNA)).unchanged == 1
+    assert len(fake.datasets["open"]) == 1
+
+
 async def test_names_with_folders_and_very_long_ones_come_back_as_they_were(
     fake: FakeRagflow, library: RagflowLibrary, tmp_path: Path
 ) -> None:
@@ -310,7 +318,7 @@ async def test_too_many_documents_to_look_through_are_told(fake: FakeRagflow) ->
 
 async def test_the_check_names_datasets_that_are_not_there(fake: FakeRagflow, library: RagflowLibrary) -> None:
     fake.add("open", "a.txt", TAX)
-    assert await library.check() == "RAGFlow, 2 datasets, 1 documents"
+    assert await library.check() == "1 documents in RAGFlow, datasets found: 2"
     async with RagflowLibrary(config(fake, collections=(RagflowCollection(dataset="gone"),))) as other:
         with pytest.raises(Failed, match="don't own the dataset gone"):
             await other.check()

@@ -100,11 +100,12 @@ class Ingestion:
         if same and len(older) == 1:
             report.unchanged += 1
             return
-        id = await self._put(stored, data, marks)
+        id, called = await self._put(stored, data, marks)
         for part, row in older:
             await self._holdings.drop(part, [row.id])
+        if called != stored:  # as it does while the older one is there, and with characters it does not like
+            await self._change(id, {"name": stored})
         if older:
-            await self._change(id, {"name": stored})  # while the older one was there, RAGFlow called it otherwise
             report.replaced += 1
         else:
             report.read += 1
@@ -132,8 +133,11 @@ class Ingestion:
         marks = Marks.of(row.meta)
         return marks is not None and (marks.name, marks.owner) == (name, self._caller.subject)
 
-    async def _put(self, stored: str, data: bytes, marks: Marks) -> str:
-        """Sends a file and waits until it is read; what could not be read is taken away again."""
+    async def _put(self, stored: str, data: bytes, marks: Marks) -> tuple[str, str]:
+        """Sends a file and waits until it is read; gives its id and what RAGFlow called it.
+
+        What could not be read is taken away again.
+        """
         answer = await self._client.upload(f"/datasets/{self._part.dataset}/documents", stored, data)
         if answer.code and answer.status < 400 and answer.code not in (108, 109, 401, 403):
             raise _NotRead(f"RAGFlow does not take it: {answer.said[:200]}")
@@ -154,7 +158,7 @@ class Ingestion:
             with suppress(PartiturError):  # why it failed is what matters
                 await asyncio.shield(self._holdings.drop(self._part, [id]))
             raise
-        return id
+        return id, uploaded[0].name
 
     def _keeps(self, row: Row | None, marks: Marks) -> None:
         if self._part.narrowed and not (row and marks.meta().items() <= row.meta.items()):

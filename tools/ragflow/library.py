@@ -90,7 +90,7 @@ class RagflowLibrary:
         """
         parts = [part for one in self.config.collections for part in self._holdings.parts(one.tenant, one.collection)]
         totals = await several(lambda part: self._holdings.page(part, 1), parts)
-        return f"RAGFlow, {len(parts)} datasets, {sum(page.total for page in totals)} documents"
+        return f"{sum(page.total for page in totals)} documents in RAGFlow, datasets found: {len(parts)}"
 
     async def ingest(
         self,
