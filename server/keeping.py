@@ -59,7 +59,7 @@ def _forget(servers: "Servers", tenant: str, collection: str, documents: list[st
 
 def _forget_tables(servers: "Servers", tenant: str, collection: str, days: int) -> int:
     """Nobody has seen them since their time was over; now they go from the disk."""
-    from tools.tables.loading import forget
+    from tools.tables.writing import forget
 
     before = datetime.now(UTC) - timedelta(days=days)
     return len(forget(servers.tables, tenant=tenant, collection=collection, before=before).tables)
@@ -68,7 +68,7 @@ def _forget_tables(servers: "Servers", tenant: str, collection: str, days: int) 
 def _empty(servers: "Servers", tenant: str, collection: str) -> None:
     """Takes all that belongs to a collection out of the graph and the tables."""
     from tools.graph.loading import forget as forget_graph
-    from tools.tables.loading import forget as forget_tables
+    from tools.tables.writing import forget as forget_tables
 
     forget_graph(tenant, collection, config=servers.graph)
     forget_tables(servers.tables, tenant=tenant, collection=collection)

@@ -11,10 +11,11 @@ from tests.tools.tables_guarded import BOSS, NORTH, OTHERS, STAFF, STRANGER, gua
 from tools.base import Caller, InvalidInput, NotFound
 from tools.base.access import DEFAULT, Collection, Reach
 from tools.tables import TableInfo, TableQuery, TableSchemaQuery, TablesConfig, engine
-from tools.tables.loading import forget, load
+from tools.tables.loading import load
 from tools.tables.server import build
 from tools.tables.store import Tables, generations
 from tools.tables.stored import FILE, Stored
+from tools.tables.writing import forget
 
 pytestmark = pytest.mark.anyio
 

@@ -25,13 +25,13 @@ class _Frozen(BaseModel):
 
 
 class Facts(_Frozen):
-    """What a column holds, over all rows that were looked at."""
+    """What a column holds, over all rows that were looked at; empty where that would have taken too long."""
 
-    samples: list[JsonValue]
-    minimum: JsonValue
-    maximum: JsonValue
-    distinct: int
-    nulls: int
+    samples: list[JsonValue] = []
+    minimum: JsonValue = None
+    maximum: JsonValue = None
+    distinct: int | None = None
+    nulls: int | None = None
 
 
 class StoredColumn(_Frozen):
