@@ -16,12 +16,12 @@ from tools.graph.questions import Matched, matches
 from tools.graph.roles import types_of
 from tools.graph.store import Graph
 from tools.graph.templates import TEMPLATES, Known, Lacking, Nodes, Plan, Template
-from tools.language import Language, detect
+from tools.language import Language, detect, stems
 
 __all__ = ["answered", "language_of", "listed", "sentence_of"]
 
 _NAMED = (
-    "MATCH (n) WHERE n.id = $name OR lower(n.name) IN $spellings "
+    "MATCH (n) WHERE n.id = $name OR (lower(n.name) IN $spellings) = true "
     "RETURN n.id AS id, label(n) AS label, n.name AS name ORDER BY label, id"
 )
 _HOLDING = (
@@ -29,6 +29,10 @@ _HOLDING = (
     "OR lower(n.name) CONTAINS $inner "
     "RETURN n.id AS id, label(n) AS label, n.name AS name ORDER BY size(n.name), name, id"
 )
+_STARTING = "MATCH (n) WHERE lower(n.name) STARTS WITH $start RETURN n.id AS id, label(n) AS label, n.name AS name ORDER BY name, id"
+_START = 4
+"""Letters that two spellings of one name begin with alike."""
+_ALIKE = 1000
 _MOST = 50
 """Nodes of one name."""
 _SHOWN = 3
@@ -155,12 +159,20 @@ class _Asking:
         exact = [row for row in rows if row[0] == name or str(row[2]).lower() == low] or rows
         if exact:
             return _together(exact)
-        values = {"name": f"{low} ", "listed": f"{low},", "tail": f" {low}", "inner": f" {low} "}
-        held = self._rows(_HOLDING, values, _MOST).rows
-        names = list(dict.fromkeys(str(row[2]) for row in held))
-        if len(names) == 1:
-            return _together(held)
-        raise _Unnamed(name, names[:_SHOWN])
+        near: list[str] = []
+        for spelt in sorted(spellings, key=len, reverse=True):
+            values = {"name": f"{spelt} ", "listed": f"{spelt},", "tail": f" {spelt}", "inner": f" {spelt} "}
+            held = self._rows(_HOLDING, values, _MOST).rows
+            near += [found for found in dict.fromkeys(str(row[2]) for row in held) if found not in near]
+            if len(near) == 1:
+                return _together(held)
+        if not near:
+            # "Gewerbeanmeldung" may be "Gewerbe anmelden": one word, and another ending.
+            starts = self._rows(_STARTING, {"start": low[:_START]}, _ALIKE).rows
+            alike = [row for row in starts if _squashed(str(row[2])) == _squashed(low)]
+            if alike and len({row[2] for row in alike}) == 1:
+                return _together(alike)
+        raise _Unnamed(name, near[:_SHOWN])
 
     def _rows(self, cypher: str, values: Mapping[str, Any], limit: int) -> GraphResult:
         return self._graph.rows(checked(cypher), values, limit=limit, reach=self._reach, stop=self._stop)
@@ -178,6 +190,10 @@ def _unnamed(missing: _Unnamed, language: Language) -> str:
     said = UNKNOWN["unnamed"][language].format(name=missing.name)
     meant = UNKNOWN["meant"][language].format(names=" / ".join(missing.near)) if missing.near else ""
     return f"{said} {meant}".strip()
+
+
+def _squashed(name: str) -> str:
+    return stems("".join(filter(str.isalnum, name)), "de")[0] if any(map(str.isalnum, name)) else ""
 
 
 def _valid(template: Template, parameters: Mapping[str, Any]) -> BaseModel:

@@ -34,6 +34,7 @@ from tools.graph import (
     templates,
 )
 from tools.graph.asking import answered, language_of, listed
+from tools.graph.cypher import checked
 from tools.graph.mermaid import mermaid
 from tools.graph.store import Graph
 from tools.graph.writing import written
@@ -85,7 +86,8 @@ def build(
         described = await run_sync(lambda: store.schema(reach=reach))
 
         async def rows(cypher: str, values: Mapping[str, Any]) -> GraphResult:
-            return await _stoppable(lambda stop: store.rows(cypher, values, limit=asked.limit, reach=reach, stop=stop))
+            good = checked(cypher, engine=config.engine)
+            return await _stoppable(lambda stop: store.rows(good, values, limit=asked.limit, reach=reach, stop=stop))
 
         spending = Spending()
         endpoint = Endpoint(pool=pool, setting="PARTITUR_MODEL")

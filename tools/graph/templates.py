@@ -139,8 +139,8 @@ def _one_of(named: str, kinds: Sequence[tuple[str, str]], what: str) -> str:
     )
 
 
-_IS = "{0}.id IN ${1}ids AND concat(label({0}), ' ', {0}.id) IN ${1}keys"
-"""The node {0} is one of those named by the values {1}."""
+_IS = "({0}.id IN ${1}ids) = true AND (concat(label({0}), ' ', {0}.id) IN ${1}keys) = true"
+"""The node {0} is one of those named by the values {1}; said so that Kuzu carries it, too (see `tools.graph.cypher`)."""
 
 
 def _follow(role: Role, *, subject: bool) -> Planned:
@@ -151,7 +151,7 @@ def _follow(role: Role, *, subject: bool) -> Planned:
         if not types:
             raise Lacking(role)
         ways = [
-            f"(label(r) IN ${name} AND {'r.source' if starts == subject else 'r.target'} = a.id)"
+            f"((label(r) IN ${name}) = true AND {'r.source' if starts == subject else 'r.target'} = a.id)"
             for name, group, starts in (("forward", types.forward, True), ("backward", types.backward, False))
             if group
         ]
