@@ -166,8 +166,10 @@ def quotable(
 
 def _data(result: "mcp_types.CallToolResult") -> object:
     """What a result holds: its structure, or its texts read as JSON where they are JSON."""
-    if result.structured_content is not None:
-        return result.structured_content
+    told: dict[str, object] | None = result.structured_content
+    wrapped = told is not None and told.keys() == {"result"} and isinstance(told["result"], str)
+    if told is not None and not wrapped:  # a text that some servers wrap to have a structure is the text
+        return told
     read: list[object] = []
     for text in _texts(result):
         try:

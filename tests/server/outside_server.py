@@ -46,6 +46,12 @@ def archive(query: str) -> str:
     return json.dumps({"results": {"hits": hits}})
 
 
+@server.tool
+def wrapped(query: str) -> str:
+    """The same; the library makes a structure of it: `{"result": "…"}`."""
+    return archive(query)
+
+
 @server.tool(output_schema=None)
 def leaflet(query: str) -> str:
     """A text and nothing else."""

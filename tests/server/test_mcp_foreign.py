@@ -92,18 +92,19 @@ async def test_a_tool_that_takes_too_long_is_told_and_the_server_is_still_there(
         assert (await outside.call("forecast", {"city": "Rome"}))["sky"] == "sunny"
 
 
-async def test_json_in_a_text_becomes_passages_by_paths(over_http: Opened) -> None:
+@pytest.mark.parametrize("tool", ["archive", "wrapped"])
+async def test_json_in_a_text_becomes_passages_by_paths(over_http: Opened, tool: str) -> None:
     paths = {"items": "results.hits", "text": "body", "title": "meta.name", "document": "meta.url"}
     archive = {**paths, "page": "page", "score": "rank"}
-    async with over_http("archive", passages={"archive": archive}) as outside:
-        found = Passages.model_validate(await outside.call("archive", {"query": "pool"})).passages
+    async with over_http(tool, passages={tool: archive}) as outside:
+        found = Passages.model_validate(await outside.call(tool, {"query": "pool"})).passages
     assert [one.text for one in found] == ["The pool opens at eight.", "It closes at four."]
     assert [(one.title, one.page, one.score) for one in found] == [("Hours", None, 0.9), ("Hours", 3, 0.4)]
     for one in found:
         mark = hashlib.sha256(one.text.encode()).hexdigest()[:12]
         assert one.document == f"weather:https://a.example/1#{mark}"
         assert (one.start, one.end) == (0, len(one.text))
-    assert outside.is_source("archive")
+    assert outside.is_source(tool)
 
 
 async def test_a_plain_text_becomes_one_passage(over_http: Opened) -> None:
