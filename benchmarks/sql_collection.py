@@ -81,10 +81,11 @@ class Database:
             "table_metadata"
         ]
         for path in paths:
-            columns = next((rows for name, rows in known.items() if name.lower() == path.stem.lower()), [])
             described = {
                 row["column_name"]: {"description": words}
-                for row in columns
+                for name, rows in known.items()
+                if name.lower() == path.stem.lower()
+                for row in rows
                 if (words := row["column_description"].strip())
             }
             if described:

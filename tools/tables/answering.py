@@ -75,7 +75,7 @@ class Answering:
         return await self._kept(plot, reach)
 
     async def _by_model(self, asking: Asking, asked: TableQuestion) -> TableAnswer:
-        from tools.tables.writing import written
+        from tools.tables.by_model import written
 
         config = self._config
         async with Endpoint.at(
@@ -100,7 +100,7 @@ class Answering:
         return await run_sync(partial(self._draw, plot, reach))
 
     def _draw(self, plot: Plot, reach: Reach) -> Chart:
-        from tools.tables.chart import drawn  # matplotlib is loaded by the first drawing
+        from tools.tables.drawing import drawn  # matplotlib is loaded by the first drawing
 
         alt_text = plot.alt_text()
         svg, png = drawn(plot, alt_text=alt_text)

@@ -38,10 +38,11 @@ def drawn(plot: Plot, *, alt_text: str) -> tuple[bytes, bytes]:
     """The plot as SVG and as PNG."""
     figure = _figure(plot)
     svg, png = io.BytesIO(), io.BytesIO()
-    FigureCanvasSVG(figure).print_svg(svg, metadata={"Title": plot.title, "Description": alt_text, "Date": None})
     FigureCanvasAgg(figure).print_png(
         png, metadata={"Title": plot.title, "Description": alt_text, "Software": "Partitur"}
     )
+    # After the picture: it sets the figure to 72 dots an inch.
+    FigureCanvasSVG(figure).print_svg(svg, metadata={"Title": plot.title, "Description": alt_text, "Date": None})
     return _described(svg.getvalue(), plot.title, alt_text), png.getvalue()
 
 
