@@ -243,9 +243,9 @@ def test_forgotten_tables_leave_no_bytes_and_are_counted(tmp_path: Path) -> None
     gone = forget(config, tenant="default", collection="staff")
     assert (gone.tables, gone.rows) == (["offices", "salaries"], 2)
     assert list(seen(tables, STAFF)) == ["cases", "offices"]
-    tables.follow()
+    tables.refresh()
     assert forget(config, tenant="neustadt", collection="staff", tables=["salaries", "nothing"]).tables == ["salaries"]
-    tables.follow()
+    tables.refresh()
     nothing = forget(config, tenant="default", collection="never")
     assert (nothing.tables, nothing.held) == ([], 0)
     held = b"".join(path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file())

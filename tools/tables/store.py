@@ -82,11 +82,9 @@ class Tables:
         """Ends the engines."""
         self._following.close()
 
-    def follow(self) -> None:
-        """Moves on to the newest generation at once, so that what was taken out can be removed from the disk."""
-        if self._generations.current() is not None:
-            with self._following.use():
-                pass
+    def refresh(self) -> None:
+        """Lets go of a generation that has been replaced: a store that is not asked would keep what was taken out."""
+        self._following.refresh()
 
     @contextmanager
     def _use(self, reach: Reach) -> "Generator[tuple[_Opened, dict[str, View]]]":
