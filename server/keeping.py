@@ -42,6 +42,7 @@ async def keep(servers: "Servers") -> None:
             late = await anyio.to_thread.run_sync(_forget_tables, servers, tenant, collection, days)
             if late:
                 log.info("The time of %d tables of the collection %s was over", late, collection)
+    await anyio.to_thread.run_sync(servers.refresh)
     for tenant in servers.library.tenants:
         try:
             if made := await servers.library.embed(tenant):

@@ -1,5 +1,6 @@
 """The tool servers of this installation, each built at its first use."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,12 @@ class Servers:
         self._artifacts = artifacts
         self._closing = closing
         self._library: Library | None = None
+        self._refreshing: list[Callable[[], None]] = []
+
+    def refresh(self) -> None:
+        """Lets go of generations of graph and tables that have been replaced, so that what was taken out leaves the disk."""
+        for refresh in self._refreshing:
+            refresh()
 
     @property
     def knowledge(self) -> knowledge.KnowledgeConfig:
@@ -68,7 +75,7 @@ class Servers:
 
     @property
     def graph(self) -> graph.GraphConfig:
-        return graph.GraphConfig(home=self._settings.home / "graph")
+        return graph.GraphConfig.model_validate({**dict(self._settings.graph), "home": self._settings.home / "graph"})
 
     @property
     def tables(self) -> tables.TablesConfig:
@@ -156,6 +163,7 @@ class Servers:
 
         store = Graph(self.graph)
         self._closing.callback(store.close)
+        self._refreshing.append(store.refresh)
         return build(
             self.graph, graph=store, reaches=self.collections, artifacts=self._artifacts, pool=self.pool("chat")
         )
@@ -181,6 +189,7 @@ class Servers:
 
         store = Tables(self.tables)
         self._closing.callback(store.close)
+        self._refreshing.append(store.refresh)
         return build(
             self.tables, tables=store, reaches=self.collections, artifacts=self._artifacts, pool=self.pool("chat")
         )
