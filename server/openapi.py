@@ -98,7 +98,7 @@ def document(use_cases: Iterable[UseCase[Any, Any]], tools: Iterable[ToolRef[Any
         wanted.append((use_case.input, "validation"))
         wanted.append((Result[use_case.output], "serialization"))
     refs_of = list(tools)
-    wanted += [(model, mode) for model, mode, _ in modelled(refs_of)]
+    wanted += modelled(refs_of)
     refs, schemas = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
     paths: dict[str, Any] = general()
     for use_case in listed:

@@ -13,18 +13,18 @@ __all__ = ["modelled", "tool_paths"]
 _NAME = [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]
 
 
-def modelled(refs: "Iterable[ToolRef[Any, Any]]") -> list[tuple[type[BaseModel], JsonSchemaMode, str]]:
+def modelled(refs: "Iterable[ToolRef[Any, Any]]") -> "list[tuple[type[BaseModel], JsonSchemaMode]]":
     """The models whose schemas the routes refer to."""
-    found: list[tuple[type[BaseModel], JsonSchemaMode, str]] = [(Collection, "validation", "collections")]
+    found: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Collection, "validation")]
     for ref in refs:
-        found += [(ref.input, "validation", ref.name), (ref.output, "serialization", ref.name)]
+        given: tuple[type[BaseModel], JsonSchemaMode] = (ref.input, "validation")
+        answer: tuple[type[BaseModel], JsonSchemaMode] = (ref.output, "serialization")
+        found += [given, answer]
     return found
 
 
-def tool_paths(
-    refs: "Iterable[ToolRef[Any, Any]]", schemas: Mapping[tuple[type[BaseModel], JsonSchemaMode], dict[str, Any]]
-) -> dict[str, Any]:
-    """One typed route for each tool, and those of the collections and the erasures."""
+def tool_paths(refs: "Iterable[ToolRef[Any, Any]]", schemas: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
+    """One typed route for each tool, and those of the collections and the erasures; `schemas` are those of `modelled`."""
     thing: dict[str, Any] = {"type": "object"}
     one = schemas[Collection, "validation"]
     paths: dict[str, Any] = {
