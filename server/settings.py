@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from server.state import postgresql_address
 from tools.base import SetupError
+from tools.graph import GraphOptions
 from tools.knowledge import KnowledgeOptions
 from tools.models import ModelConfig, web_address
 from tools.ragflow import RagflowConfig
@@ -168,6 +169,9 @@ class Settings(BaseSettings):
 
     knowledge: KnowledgeOptions = Field(
         default=KnowledgeOptions(), description="Where documents are kept, how they are read and searched."
+    )
+    graph: GraphOptions = Field(
+        default=GraphOptions(), description="The graph's engine, what queries may use, and who may write Cypher."
     )
     tables: TablesOptions = Field(
         default=TablesOptions(), description="What queries to tables may use, and databases that tables come from."

@@ -21,6 +21,7 @@ __all__ = [
     "GraphConfig",
     "GraphEdge",
     "GraphNode",
+    "GraphOptions",
     "GraphQuery",
     "GraphResult",
     "GraphSchema",
@@ -45,12 +46,11 @@ __all__ = [
 Parameter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
 
 
-class GraphConfig(BaseModel):
-    """Where the graph lies, the engine that reads it, and what a query and a load may use."""
+class GraphOptions(BaseModel):
+    """The engine, what a query and a load may use, and who may write Cypher."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    home: Path = Field(description="Folder of the store; made by the first load.")
     engine: Literal["ladybug", "kuzu"] = Field(
         default="ladybug", description="After a change, what callers see is built anew at its first use."
     )
@@ -69,6 +69,12 @@ class GraphConfig(BaseModel):
         default=frozenset({"admin", "analyst"}), description="Roles, or scopes, whose callers may write Cypher."
     )
     file_mb: int = Field(default=1024, ge=1, description="Largest file that is loaded, in MiB.")
+
+
+class GraphConfig(GraphOptions):
+    """The same, and where the graph lies."""
+
+    home: Path = Field(description="Folder of the store; made by the first load.")
 
 
 class GraphQuery(BaseModel):
