@@ -92,7 +92,7 @@ async def test_the_model_writes_what_no_template_says(
     fake.answer = saying({"cypher": NAMED, "values": {"name": "bauamt"}})
     answer = await asked(config, graph, pool, "Nenne mir bitte die Chefetage aller Bauämter")
     assert answer.outcome == "found" and answer.engine == "gemma" and answer.cypher == NAMED
-    names = [[part["name"] for part in row if isinstance(part, dict) and "name" in part] for row in answer.rows]
+    names = [[str(part["name"]) for part in row if isinstance(part, dict) and "name" in part] for row in answer.rows]
     assert sorted(names) == [["Florian Maibach", "Tiefbauamt"], ["Sabine Wiedekind", "Bauamt"]]
     assert answer.found and answer.values == {"name": "bauamt"}
     assert answer.spending is not None and answer.spending.model_dump() == snapshot(

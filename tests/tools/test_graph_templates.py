@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from inline_snapshot import snapshot
+from pydantic import JsonValue
 
 from tools.base import Caller, InvalidInput, NotFound
 from tools.base.access import Reach
@@ -131,7 +132,7 @@ def test_an_answer_says_what_ran_and_where_it_was_read(town: Graph) -> None:
             "truncated": False,
             "template": "leads",
             "parameters": {"name": "buergerbuero"},
-            "cypher": "MATCH (a)-[r:`LEADS`]-(x) WHERE x.id IN $ids AND concat(label(x), ' ', x.id) IN $keys AND ((label(r) IN $forward AND r.source = a.id)) RETURN a AS answer, r AS edge, x AS asked ORDER BY a.name, a.id",
+            "cypher": "MATCH (a)-[r:`LEADS`]-(x) WHERE (x.id IN $ids) = true AND (concat(label(x), ' ', x.id) IN $keys) = true AND (((label(r) IN $forward) = true AND r.source = a.id)) RETURN a AS answer, r AS edge, x AS asked ORDER BY a.name, a.id",
             "values": {"ids": ["buergerbuero"], "keys": ["Office buergerbuero"], "forward": ["LEADS"]},
             "found": [
                 {"node": "kettler", "label": "Person", "sources": [{"file": "nodes.csv", "line": 27}]},
@@ -171,7 +172,7 @@ def test_what_the_graph_cannot_say_is_an_outcome_of_its_own(town: Graph) -> None
     [
         ("leeds", {"name": "x"}, InvalidInput, "The template 'leeds' is unknown. Expected one of 'leads'"),
         ("leads", {"nam": "x"}, InvalidInput, "'name' does not fit"),
-        ("leads", {"name": "Bürgerburo"}, NotFound, "No node is named 'Bürgerburo'"),
+        ("leads", {"name": "Bürgerbur"}, NotFound, "No node is named 'Bürgerbur'"),
         ("leads", {"name": "Amt für"}, NotFound, "Did you mean 'Amt für Umwelt und Klima' or"),
         ("count", {"label": "Offices"}, InvalidInput, "The label 'Offices' is not there.*Did you mean 'Office'"),
         ("list", {"label": "Office", "property": "x", "value": "y"}, InvalidInput, "The property 'x' is not there"),
@@ -181,7 +182,7 @@ def test_what_the_graph_cannot_say_is_an_outcome_of_its_own(town: Graph) -> None
     ],
 )  # fmt: skip
 def test_what_does_not_fit_a_template_is_said(
-    town: Graph, template: str, parameters: dict[str, str], error: type[Exception], said: str
+    town: Graph, template: str, parameters: dict[str, JsonValue], error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
         answered(town, Ask(template=template, parameters=parameters), reach=ANNA)

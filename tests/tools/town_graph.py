@@ -6,11 +6,12 @@ from tools.base.citation import Passage
 from tools.graph.rules import Paper, findings
 from tools.graph.sources import Edge, Node, Source
 from tools.knowledge.chunks import cut
+from tools.language import Language
 
 SOURCES = Path(__file__).parents[2] / "examples" / "birkenfurt" / "sources"
 
 
-def paper_of(text: str, *, title: str, document: str = "doc", language: str = "de") -> tuple[str, Paper]:
+def paper_of(text: str, *, title: str, document: str = "doc", language: Language = "de") -> tuple[str, Paper]:
     """The stored text of a document, and the document as it is read."""
     stored = f"# {title}\n\n{text.strip()}\n"
     passages = [
@@ -33,7 +34,7 @@ def paper_of(text: str, *, title: str, document: str = "doc", language: str = "d
 def town_paper(name: str) -> tuple[str, Paper]:
     _, front, body = (SOURCES / f"{name}.md").read_text(encoding="utf-8").split("---\n", 2)
     facts = dict(line.split(": ", 1) for line in front.strip().splitlines())
-    return paper_of(body, title=facts["title"], document=name, language=facts["language"])
+    return paper_of(body, title=facts["title"], document=name, language="en" if facts["language"] == "en" else "de")
 
 
 def told(paper: Paper, town: str | None = "Birkenfurt") -> set[str]:

@@ -29,7 +29,10 @@ _HOLDING = (
     "OR lower(n.name) CONTAINS $inner "
     "RETURN n.id AS id, label(n) AS label, n.name AS name ORDER BY size(n.name), name, id"
 )
-_STARTING = "MATCH (n) WHERE lower(n.name) STARTS WITH $start RETURN n.id AS id, label(n) AS label, n.name AS name ORDER BY name, id"
+_STARTING = (
+    "MATCH (n) WHERE lower(n.name) STARTS WITH $start "
+    "RETURN n.id AS id, label(n) AS label, n.name AS name ORDER BY size(n.name), name, id"
+)
 _START = 4
 """Letters that two spellings of one name begin with alike."""
 _ALIKE = 1000
@@ -170,7 +173,7 @@ class _Asking:
             # "Gewerbeanmeldung" may be "Gewerbe anmelden": one word, and another ending.
             starts = self._rows(_STARTING, {"start": low[:_START]}, _ALIKE).rows
             alike = [row for row in starts if _squashed(str(row[2])) == _squashed(low)]
-            if alike and len({row[2] for row in alike}) == 1:
+            if alike and len({str(row[2]) for row in alike}) == 1:
                 return _together(alike)
         raise _Unnamed(name, near[:_SHOWN])
 

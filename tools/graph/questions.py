@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from tools.graph import GraphSchema
 from tools.language import stems
@@ -41,6 +42,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
      r"was (?:ist neu|ist anders|hat sich (?:geändert|verändert)|änderte sich|gilt) (?:seit|ab)(?: dem)? "
      r"(?P<since>.+?)"),
     ("changed", r"what(?: has| is|'s)? (?:changed|new) since (?P<since>.+?)"),
+    ("changed", r"was hat sich (?:seit|ab)(?: dem)? (?P<since>.+?) (?:geändert|verändert)"),
     ("central", r"(?:was|wer) ist (?:am )?(?:stärksten|meisten|besten) (?:vernetzt|verbunden|verknüpft)"),
     ("central",
      rf"(?:welche[rs]?) {_L} (?:ist|sind|hat|haben) (?:am |die )?(?:stärksten|meisten|besten) (?:vernetzt|"
@@ -52,6 +54,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
      r"kennt der graph)?"),
     ("count", rf"how many {_L}(?: are there| exist| do you know| does the graph (?:have|know))?"),
     ("leads", rf"wer (?:leitet|führt|verantwortet) {_N}"),
+    ("leads", rf"wie heißt (?:der|die) {_LEADER} (?:des|der|von|vom|im|beim|bei der|in der) {_N}"),
+    ("leads", rf"wer ist für {_N} verantwortlich"),
     ("leads", rf"wer steht {_N} vor"),
     ("leads",
      rf"(?:wer (?:ist|sind|hat) )?(?:der |die |das )?{_LEADER} (?:des|der|von|vom|im|beim|bei der|in der) "
@@ -72,6 +76,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
      rf"zur|zum)? ?{_N}"),
     ("law", rf"welche rechtsgrundlagen? (?:hat|haben) {_N}"),
     ("law", rf"wo (?:ist|sind) {_N} geregelt"),
+    ("law", rf"(?:auf|nach) welche[rmn] (?:{_LAW}|rechtsgrundlage|grundlage) (?:wird|werden) {_N} \w+"),
     ("law", rf"worauf (?:beruht|basiert) {_N}"),
     ("law",
      r"(?:which|what) (?:law|laws|statute|statutes|regulation|act|rule) (?:regulates?|governs?|applies to|"
@@ -79,6 +84,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("law", rf"(?:what is )?(?:the )?legal basis (?:of|for) {_N}"),
     ("law", rf"what is {_N} based on"),
     ("regulates", rf"was (?:regelt|regeln) {_N}"),
+    ("regulates", rf"(?:was|welche [\wäöüÄÖÜß]+) (?:beruht|beruhen|basiert|basieren) auf {_N}"),
     ("regulates", rf"what (?:does|do) {_N} (?:regulate|govern|cover)"),
     ("opening", rf"wann (?:öffnet|öffnen|hat|haben|ist|sind) {_N}(?: geöffnet| auf| offen)?"),
     ("opening", rf"(?:was sind |wie sind )?(?:die )?öffnungszeiten (?:von|vom|der|des|im|in der) {_N}"),
@@ -102,6 +108,10 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("office",
      rf"(?:welche[srn]?|was für ein|bei welche[rm]) {_AUTHORITY} (?:ist zuständig für|bearbeitet|macht|"
      rf"erledigt|bietet|hilft bei|kümmert sich um) {_N}(?: an)?"),
+    ("office",
+     rf"(?:wo|bei wem|bei welche[rm] {_AUTHORITY}) "
+     rf"(?:beantrage|bekomme|erhalte|melde|mache|erledige|zeige) ich {_N}(?: an| ab| um)?"),
+    ("office", rf"an (?:wen|welche[sn]? {_AUTHORITY}) wende ich mich (?:wegen|für|bei|mit) {_N}"),
     ("office", rf"wer (?:ist|sind) (?:für )?{_N} zuständig"),
     ("office", rf"wer (?:ist zuständig für|bietet|kümmert sich um|bearbeitet) {_N}(?: an)?"),
     ("office", rf"(?:wo|bei wem) (?:kann|muss|soll|könnte) (?:ich|man) {_N}"),
@@ -110,9 +120,14 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
      rf"responsible for|is in charge of|takes care of|deals with) {_N}"),
     ("office", rf"who (?:offers|handles|provides|takes care of|deals with) {_N}"),
     ("office", rf"where (?:can|do|must|should) (?:i|you|one|we) (?:get|apply for|register|do|go for) {_N}"),
-    ("offers", rf"(?:was|welche [\wäöüÄÖÜß]+) (?:bietet|bieten|macht|erledigt|hat) {_N}(?: an)?"),
+    ("offers", rf"was (?:bietet|bieten|macht|erledigt) {_N}(?: an)?"),
+    ("offers",
+     rf"welche (?:leistungen|dienste|dienstleistungen|services|aufgaben|angebote) "
+     rf"(?:bietet|bieten|hat|haben) {_N}(?: an)?"),
+    ("contact", rf"welche (?:telefonnummer|nummer|e-?mail(?:-adresse)?) hat {_N}"),
     ("offers", rf"(?:wofür|für was) ist {_N} zuständig"),
     ("offers", rf"(?:what|which)(?: [\w]+)? (?:does|do) {_N} (?:offer|provide|handle|do)"),
+    ("offers", rf"was kann (?:ich|man) (?:beim|bei der|im|in der) {_N} (?:erledigen|machen|beantragen|bekommen)"),
     ("offers", rf"what is {_N} responsible for"),
     ("costs", rf"(?:was|wie ?viel) (?:kostet|kosten) {_N}"),
     ("costs",
@@ -123,7 +138,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("costs", rf"(?:what (?:is|are) )?(?:the )?(?:fees?|price|costs?) (?:of|for) {_N}"),
     ("beside",
      rf"(?:welche[rsn]?|liste(?: alle[r]?)?|nenne(?: alle)?|zeige?(?: alle)?|alle) {_L} (?:liegen |sind |"
-     rf"gibt es |befinden sich |arbeiten |gehören )?(?:in|im|bei|beim|zu|zum|zur|am|mit) {_N}(?: liegen| "
+     rf"gibt es |befinden sich |arbeiten |gehören |sitzen )?(?:in|im|bei|beim|zu|zum|zur|am|mit) {_N}(?: liegen| "
      r"gehören| arbeiten| gibt es)?"),
     ("beside",
      rf"(?:which|what|list(?: all)?|show(?: all)?) {_L} (?:are |lie |is )?(?:located )?(?:in|at|of|with|"
@@ -144,6 +159,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("parts", rf"(?:what are )?(?:the )?(?:parts|members|units) of {_N}"),
     ("whole", rf"(?:wozu|wohin|zu wem|zu was|zu welche[rmn] [\wäöüÄÖÜß]+) gehört {_N}"),
     ("whole", rf"(?:wem|welchem [\wäöüÄÖÜß]+) untersteht {_N}"),
+    ("whole", rf"wem ist {_N} unterstellt"),
     ("whole", rf"wo arbeitet {_N}"),
     ("whole", rf"what (?:does|do) {_N} belong to"),
     ("whole", rf"what is {_N} (?:a )?part of"),
@@ -168,7 +184,6 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("about", rf"(?:what|who) (?:is|are) {_N}"),
     ("about", rf"(?:tell me|what do you know) about {_N}"),
 )  # fmt: skip
-_COMPILED = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _PATTERNS)
 _ARTICLE = re.compile(
     r"^(?:(?:der|die|das|dem|den|des|ein|eine|einen|einem|einer|eines|the|a|an|mein|meine|meinen|my|dieser|diese|dieses)\s)+",
     re.IGNORECASE,
@@ -204,7 +219,7 @@ def matches(question: str, schema: GraphSchema) -> Iterator[Matched]:
     """The templates that fit, the most fitting first; labels are those of the graph the caller sees."""
     asked = " ".join(question.split()).strip(_LOOSE)
     seen: set[str] = set()
-    for name, pattern in _COMPILED:
+    for name, pattern in _compiled():
         found = pattern.fullmatch(asked)
         if found is None:
             continue
@@ -212,6 +227,12 @@ def matches(question: str, schema: GraphSchema) -> Iterator[Matched]:
         if parameters is not None and name not in seen:
             seen.add(name)
             yield Matched(name, parameters)
+
+
+@cache
+def _compiled() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The patterns, at the first question: most processes are asked none."""
+    return tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _PATTERNS)
 
 
 def _parameters(given: Mapping[str, str], schema: GraphSchema) -> dict[str, str] | None:
