@@ -109,11 +109,13 @@ class Agents:
             message_history=[_message(turn) for turn in scope.history] or None,
         )
         try:
+            checked: Checked | None = None
             if on_partial is None:
                 finished = await agent.run(message, **options)
                 output, messages = finished.output, finished.all_messages()
             else:
-                output, messages = await self._streamed(agent, use_case, message, options, on_partial, checking)
+                held = checking if use_case.unsupported != "keep" else None
+                output, messages, checked = await self._streamed(agent, use_case, message, options, on_partial, held)
         except UsageLimitExceeded as error:
             raise Refused(f"The use case {use_case.name!r} stopped: {error}.", hint="Ask for less at once.") from error
         except Declined as error:
@@ -126,7 +128,7 @@ class Agents:
         if isinstance(output, NoSource):
             raise NoReliableSource(output.reason)
         if checking:
-            return await to_thread.run_sync(lambda: checking(messages).whole(output))
+            return await to_thread.run_sync(lambda: (checked or checking(messages)).whole(output))
         return _quoted(output, messages, self._sources(use_case))
 
     def _sources(self, use_case: UseCase[Any, Any]) -> Collection[str]:
@@ -139,15 +141,7 @@ class Agents:
         if not engine.generative or (use_case.unsupported == "keep" and not sources):
             return None
         asked = " ".join(str(one.value) for one in task.variables if one.role == "query")
-        made: list[Checked] = []
-
-        def checked(messages: Sequence[ModelMessage]) -> Checked:
-            """The same one for the whole answer as for its parts: what they were given is there before them."""
-            if not made:
-                made.append(Checked(Sources(passages_in(messages, sources), query=asked), use_case.unsupported))
-            return made[0]
-
-        return checked
+        return lambda messages: Checked(Sources(passages_in(messages, sources), query=asked), use_case.unsupported)
 
     async def _streamed(
         self,
@@ -157,24 +151,26 @@ class Agents:
         options: _Options,
         on_partial: OnPartial,
         checking: "Checking | None",
-    ) -> tuple[Any, list[ModelMessage]]:
+    ) -> tuple[Any, list[ModelMessage], Checked | None]:
         """A run that is read along. An output that does not fit is asked for again, as without a reader, unless part of it
         has been told: what was sent is never taken back."""
-        told, held = False, checking is not None and use_case.unsupported != "keep"
+        told, checked = False, None
         try:
             async with agent.run_stream(message, **options) as stream:
                 async for output in stream.stream_output(debounce_by=None):
                     if isinstance(output, use_case.output):
-                        shown = checking(stream.all_messages()).partial(output) if checking and held else output
+                        if checking and not checked:  # what it has read is there before its answer
+                            checked = await to_thread.run_sync(checking, stream.all_messages())
+                        shown = checked.partial(output) if checked else output
                         if shown is not None:
                             told = True
-                            on_partial(shown, held)
-                return await stream.get_output(), stream.all_messages()
+                            on_partial(shown, checked is not None)
+                return await stream.get_output(), stream.all_messages(), checked
         except UnexpectedModelBehavior:
             if told:
                 raise
         finished = await agent.run(message, **options)
-        return finished.output, finished.all_messages()
+        return finished.output, finished.all_messages(), None
 
     def _agent(self, use_case: UseCase[Any, Any], engine: Engine) -> Agent[Scope, Any]:
         key = (use_case, engine.generative)

@@ -175,8 +175,11 @@ class _Walk:
             case BaseModel() if not isinstance(value, Citation):
                 return self._fields(value, path)
             case list() | tuple():
-                made = [self._value(item, f"{path}.{at}") for at, item in enumerate(cast("Sequence[object]", value))]
-                kept = [item for item, _ in made if not _empty(item)]
+                given = cast("Sequence[object]", value)
+                made = [self._value(item, f"{path}.{at}") for at, item in enumerate(given)]
+                kept = [
+                    item for (item, _), before in zip(made, given, strict=True) if not _empty(item) or _empty(before)
+                ]
                 return type(cast("list[object]", value))(kept), [one for _, cited in made for one in cited]
             case _:
                 return value, []

@@ -299,3 +299,15 @@ async def test_items_that_are_not_carried_leave_their_list() -> None:
         reading(Labelled), Labelled(text=TRUE, points=[INVENTED, "Blindenführhunde sind von der Steuer befreit."])
     )
     assert result.output == Labelled(text=TRUE, points=["Blindenführhunde sind von der Steuer befreit."])
+
+
+async def test_what_was_empty_before_stays_where_everything_is_kept() -> None:
+    output = Labelled(text=TRUE, points=["", INVENTED])
+    result = await ask(reading(Labelled, "keep"), output)
+    assert result.output == output
+
+
+async def test_a_policy_without_tools_judges_by_what_was_given() -> None:
+    use_case = UseCase(Query, Note, name="alone", unsupported="remove")
+    result = await ask(use_case, Note(text=TRUE))
+    assert (result.outcome, result.support is not None) == ("no_source", True)
