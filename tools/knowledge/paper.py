@@ -21,6 +21,7 @@ _GAP = 1.7  # line pitch in font sizes above which a paragraph ends
 _FULL = 0.85  # of the widest line of a page: a shorter line was ended on purpose
 _LARGER = 1.15  # of the body's font size: a heading
 _UNNAMED = frozenset(("", "anonymous", "unspecified", "untitled"))  # what programs write where nobody said
+_NO_TEXT = {0: None, 13: None}
 _HYPHENS = "-\u00ad\u2010\ufffe\x02"
 
 
@@ -122,30 +123,34 @@ def _lines(page: object) -> Iterator[_Line]:
     found = grids(page, textpage)
     shown: set[int] = set()
     x, y = ctypes.c_double(), ctypes.c_double()
-    words: list[str] = []
-    first = -1
-    for index in range(raw.FPDFText_CountChars(handle) + 1):
-        code = raw.FPDFText_GetUnicode(handle, index) if index < raw.FPDFText_CountChars(handle) else 10
-        if code == 13 or (code == 0 and index):
-            continue
-        if code != 10:
-            if first < 0 and code not in (32, 160):
-                first = index
-            words.append(chr(code) if code < 0x110000 else "\ufffd")
-            continue
-        line = "".join(words)
-        words.clear()
-        if first >= 0 and line.strip():
+    begin = 0
+    for piece in _characters(textpage).split("\n"):
+        line = " ".join(piece.translate(_NO_TEXT).split())
+        first = begin + len(piece) - len(piece.lstrip(" \u00a0\r\0"))
+        begin += len(piece) + 1
+        if line:
             raw.FPDFText_GetCharOrigin(handle, first, x, y)
             size = float(raw.FPDFText_GetFontSize(handle, first))
             grid = next((one for one in found if one.holds(x.value, y.value)), None)
             if grid is None:
-                yield _Line(" ".join(line.split()), size, y.value)
+                yield _Line(line, size, y.value)
             elif id(grid) not in shown:
                 shown.add(id(grid))
                 yield _Line("\n".join(map(row_line, grid.rows)), size, grid.bottom, grid)
-        first = -1
     textpage.close()
+
+
+def _characters(textpage: "pdfium.PdfTextPage") -> str:
+    """The characters of a page, each at the number that pdfium knows it by."""
+    from pypdfium2 import raw
+
+    count = raw.FPDFText_CountChars(textpage.raw)
+    text = textpage.get_text_range() if count else ""
+    if len(text) == count:
+        return text
+    # Some have no Unicode, and are left out of the text: they are asked for one by one.
+    codes = (raw.FPDFText_GetUnicode(textpage.raw, index) for index in range(count))
+    return "".join(chr(code) if code < 0x110000 else "\ufffd" for code in codes)
 
 
 def _without_furniture(pages: list[list[_Line]]) -> list[list[_Line]]:

@@ -1,7 +1,7 @@
 """Reads Word files (docx): headings, paragraphs, lists and tables in their order."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from tools.knowledge.facts import date_of, metadata_of, properties
@@ -25,9 +25,14 @@ def read_docx(data: bytes, limits: Limits) -> Extract:
         Unreadable: it is no Word file, damaged, or grows too large when it is unpacked.
     """
     import docx
+    from docx.enum.style import WD_STYLE_TYPE
 
     parts = office_parts(data, limits, "Word", "word/document.xml", lambda name: name.endswith((".xml", ".rels")))
     document = docx.Document(repacked(parts))
+    # Read once: each look-up of python-docx goes through all styles.
+    names: dict[str | None, str] = {style.style_id: style.name or "" for style in document.styles}
+    usual = document.styles.default(WD_STYLE_TYPE.PARAGRAPH)
+    names[None] = (usual.name or "") if usual is not None else ""
     lines: list[str] = []
     total = 0
     styled = ""
@@ -41,7 +46,7 @@ def read_docx(data: bytes, limits: Limits) -> Extract:
             listed = False
             total += sum(map(len, rows))
             continue
-        name, line = _paragraph(item, 1 if styled else 0)
+        name, line = _paragraph(item, names, 1 if styled else 0)
         if not line:
             continue
         if name == "Title" and not styled:
@@ -66,13 +71,13 @@ def read_docx(data: bytes, limits: Limits) -> Extract:
     )
 
 
-def _paragraph(item: "Paragraph | Table", below: int) -> tuple[str, str]:
+def _paragraph(item: "Paragraph | Table", names: Mapping[str | None, str], below: int) -> tuple[str, str]:
     """Style and line; headings lie one level lower where a title stands above them."""
     from docx.text.paragraph import Paragraph
 
     assert isinstance(item, Paragraph)
     text = " ".join(item.text.split())
-    name = (item.style.name or "") if item.style is not None else ""
+    name = names.get(item._p.style, names[None])  # pyright: ignore[reportPrivateUsage] - the public way is slow
     if not text:
         return name, ""
     if name == "Title":
