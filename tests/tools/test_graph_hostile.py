@@ -68,6 +68,34 @@ def test_results_that_are_too_long_are_cut_and_said_to_be(graph: Graph) -> None:
     assert sum(len(str(cell)) for row in result.rows for cell in row) < 2_100_000
 
 
+def test_behind_the_gate_the_engine_is_locked_in(config: GraphConfig, tmp_path: Path) -> None:
+    held = generations(config).open()
+    (view,) = [path for path in (held.path / "views").iterdir() if path.is_dir()]
+    children = engines(config, view, write=False)
+    secret = tmp_path / "secret.csv"
+    secret.write_text("a,b\n1,2\n")
+
+    attacks = {
+        f"LOAD FROM '{secret}' RETURN *": "Too many open files",
+        f"COPY (MATCH (n) RETURN n.id) TO '{tmp_path / 'out.csv'}'": "Too many open files",
+        f"COPY (MATCH (n) RETURN n.id) TO '{tmp_path / 'out.parquet'}'": "",
+        f"EXPORT DATABASE '{tmp_path / 'out'}'": "",
+        f"ATTACH '{tmp_path / 'other'}' AS o (dbtype lbug)": "",
+        "CREATE (:Person {id: 'x'})": "read-only",
+        "MATCH (n) DETACH DELETE n": "read-only",
+        "DROP TABLE Person": "read-only",
+        "RETURN 1; RETURN 2": "more than one statement",
+    }
+    replies = {attack: children.ask({"cypher": attack, "limit": 1}, seconds=4) for attack in attacks}
+    children.close()
+    held.close()
+
+    assert {attack for attack, reply in replies.items() if "error" not in reply} == set()
+    for attack, reason in attacks.items():
+        assert reason in replies[attack]["error"]
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and path != secret and path.stat().st_size] == []
+
+
 def test_attacks_that_meet_the_engine_itself_change_nothing(config: GraphConfig, tmp_path: Path) -> None:
     held = generations(config).open()
     (view,) = [path for path in (held.path / "views").iterdir() if path.is_dir()]
