@@ -53,6 +53,14 @@ def first(answer: TableAnswer) -> list[object]:
         ("Wie groß ist der Unterschied der Einwohner zwischen Nordstadt und Altstadt 2025?", [2665]),
         ("Wie hat sich die Zahl der Geburten von 2022 bis 2025 entwickelt?", [2022, 356, 0]),
         ("Gibt es eine Fällgenehmigung?", [True]),
+        ("Hat das Bürgerbüro sonntags geöffnet?", [False]),
+        ("Bis wann hat das Bürgerbüro donnerstags geöffnet?", ["08:00:00", "18:00:00"]),
+        ("In welchem Jahr gab es die meisten Hitzetage?", [2025, 24]),
+        ("Vergleiche die Geburten 2023 und 2024", ["2023", 352]),
+        ("Wie viele Geburten gab es 2023 und 2024?", [2023, 352]),
+        ("Wie viele Gebühren gelten ab 2027?", [11]),
+        ("Wie viele Gebühren gelten seit dem 1. Januar 2027?", [11]),
+        ("Wie viel Restabfall gab es 2024?", [5950]),
     ],
 )
 def test_a_question_in_plain_words_gives_the_right_rows(tables: Tables, question: str, row: list[object]) -> None:

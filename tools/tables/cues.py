@@ -146,6 +146,7 @@ _PATTERNS: Final[tuple[tuple[str, str, str], ...]] = (
         r"(?:for|in|of|per|at|on|to|by) each|each|for every|every|per|pro|je|jede[rmns]?|je nach|"
         r"(?:aufgeschlüsselt|gruppiert|aufgeteilt|gegliedert) nach|(?:grouped|broken down|split) by",
     ),
+    ("amount", "", r"wie ?viel|how much"),
     ("distinct", "", r"different|distinct|unique|verschiedene[nr]?|unterschiedliche[nr]?"),
     ("when", "", r"seit wann|ab wann|bis wann|wann|since when|when"),
     (
@@ -154,10 +155,10 @@ _PATTERNS: Final[tuple[tuple[str, str, str], ...]] = (
         r"not (?:part of|assigned to|in) any|(?:has|have|with) no|without an?y?|without|ohne|kein(?:e[nrm]?)?",
     ),
     ("exists", "", r"^gibt es|^is there|^are there|^existier(?:t|en)|^does|^hat|^has|^liegt|^steht"),
-    ("since", "at_least", r"(?:seit|since|ab|from|starting) (?:dem jahr )?(?=#|@)"),
-    ("since", "at_most", r"(?:bis|until|up to) (?:zum jahr )?(?=#|@)"),
-    ("since", "above", r"(?:nach|after) (?=#|@)"),
-    ("since", "below", r"(?:vor|before) (?=#|@)"),
+    ("since", "at_least", r"(?:seit|since|ab|from|starting)(?: dem jahr| dem| the year| the)?(?= [#@])"),
+    ("since", "at_most", r"(?:bis|until|up to)(?: zum jahr| zum| the year| the)?(?= [#@])"),
+    ("since", "above", r"(?:nach|after)(?: dem jahr| dem| the year| the)?(?= [#@])"),
+    ("since", "below", r"(?:vor|before)(?: dem jahr| dem| the year| the)?(?= [#@])"),
 )
 _COMPILED: Final = tuple(
     (

@@ -161,7 +161,11 @@ def _values(
         score = _value_score(spoken, held)
         if score >= 0.9:
             yield Link(start, end, "value", table, min(1.0, score + 0.02 * len(spoken)), column, (value,))
-        elif score and (quoted_one or not (empty(span[0]) or empty(span[-1]))):
+        elif (
+            score
+            and any(word.kind != "number" for word in span)
+            and (quoted_one or not (empty(span[0]) or empty(span[-1])))
+        ):
             partly.setdefault((table, column), []).append((score, value))
     for (table, column), several in partly.items():
         best = max(score for score, _ in several)

@@ -170,7 +170,10 @@ class Reading:
 
     def numeric(self, link: Link) -> bool:
         """Whether the link is a column of figures."""
-        return link.kind == "column" and kind_of(self.info(link).type) == "number" and not is_key(self.info(link))
+        if link.kind != "column":
+            return False
+        info = self.info(link)
+        return kind_of(info.type) == "number" and not is_key(info) and not is_year(info)
 
     def figures(self, table: TableInfo | None = None) -> list[ColumnInfo]:
         """Columns of numbers that are no keys and no years."""
@@ -354,6 +357,12 @@ class Reading:
         if dated and named and following and following.number is not None and 1000 <= following.number <= 2999:
             self.taken.update((at, at + 1))
             return f"{int(following.number)}-{named:02}"
+        day = int(word.number) if word.number is not None and 1 <= word.number <= 31 else None
+        if dated and day and at + 2 < len(self.question) and (number := month(self.question[at + 1].folded)):
+            year = self.question[at + 2].number
+            if year is not None and 1000 <= year <= 2999:
+                self.taken.update((at, at + 1, at + 2))
+                return f"{int(year)}-{number:02}-{day:02}"
         if word.kind == "date" and dated:
             self.taken.add(at)
             return word.folded

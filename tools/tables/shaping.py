@@ -1,13 +1,13 @@
 """Makes a template of what was read: which figure is asked, of which rows, for which groups, in which order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from tools.tables import ColumnInfo
 from tools.tables.catalog import kind_of
-from tools.tables.cues import Cue, amount, superlative
+from tools.tables.cues import Cue
+from tools.tables.figuring import Shape
 from tools.tables.linking import Link
-from tools.tables.reading import Reading, is_key, meanings
+from tools.tables.ranked import Ranked
+from tools.tables.reading import Reading, is_key
 from tools.tables.templates import (
     Aggregate,
     Compare,
@@ -21,23 +21,9 @@ from tools.tables.templates import (
     Measure,
     Share,
     Side,
-    Template,
-    Top,
 )
-from tools.tables.words import parts
 
 __all__ = ["Shape", "shaped"]
-
-_PLURAL = frozenset("are have were sind haben waren".split())
-_FUNCTIONS: dict[str, Function] = {"average": "average", "median": "median", "sum": "sum"}
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A template and, where a figure stands for one point of time and the question names none, that column."""
-
-    template: Template
-    latest: str | None = None
 
 
 def shaped(reading: Reading) -> Shape | None:
@@ -45,14 +31,7 @@ def shaped(reading: Reading) -> Shape | None:
     return _Shaping(reading).shape()
 
 
-class _Shaping:
-    def __init__(self, reading: Reading) -> None:
-        self.reading = reading
-        self.table = reading.table
-        self.by: tuple[str, ...] = ()
-        self.where: list[Condition] = []
-        self.values: list[Link] = []
-
+class _Shaping(Ranked):
     def shape(self) -> Shape | None:
         reading = self.reading
         reading.take(*[cue for cue in reading.cues if cue.kind == "filler"])
@@ -73,7 +52,8 @@ class _Shaping:
         reading = self.reading
         used = {link.table for link in reading.links if link.start in reading.used} | {self.table.name}
         for link in list(reading.free()):
-            again = link.kind == "column" and reading.name(link.table, link.column or "") in self.by
+            name = reading.name(link.table, link.column or "")
+            again = link.kind == "column" and (name in self.by or any(each.column == name for each in self.where))
             if (link.kind == "table" and link.table in used) or again:
                 reading.take(link)
 
@@ -94,17 +74,22 @@ class _Shaping:
             return self._figure(cue)
         if self.by:
             return None
+        if cue := reading.cue("amount"):
+            reading.take(cue)
+            if self._counting() and self.values and not any(map(reading.numeric, reading.free("column"))):
+                return self._figure(cue)
         if cue := reading.cue("exists"):
             return self._exists(cue)
         return self._rows(order)
-
-    # ------------------------------------------------------------------ figures
 
     def _figure(self, cue: Cue) -> Shape | None:
         measure = self._measure(cue)
         where = self._equal()
         if measure is None:
             return None
+        time = reading.time.name if (reading := self.reading).time else ""
+        if not self.by and any(each.column == time and each.test == "is" and len(each.values) > 1 for each in where):
+            self.by = (time,)  # of several years, each has a figure of its own
         if measure.function in ("count", "distinct"):
             distinct = measure.column if measure.function == "distinct" else None
             return Shape(Count(table=self.table.name, distinct=distinct, by=self.by, where=tuple(where)))
@@ -113,232 +98,6 @@ class _Shaping:
             table=self.table.name, function=function, column=measure.column or "", by=self.by, where=tuple(where)
         )
         return Shape(template, latest=self._latest(measure, where))
-
-    def _measure(self, cue: Cue | None) -> Measure | None:
-        """The figure a cue speaks of: of the column after it, of rows, of a column that counts what the table is about."""
-        reading = self.reading
-        after = cue.end if cue else 0
-        if cue:
-            reading.take(cue)
-        for other in reading.cues:
-            # "the average number of", "the total number of" and the like ask for one figure.
-            if (
-                cue
-                and other is not cue
-                and other.kind in ("count", "sum", "average", "distinct")
-                and other.start <= after + 1
-            ):
-                reading.take(other)
-                after = max(after, other.end)
-            elif cue and cue.kind in ("count", "sum") and other.kind == "sum":
-                reading.take(other)  # "… insgesamt"
-        kind = cue.kind if cue else "count"
-        if kind in _FUNCTIONS:
-            column = self._figured(after)
-            if column is not None:
-                return Measure(function=_FUNCTIONS[kind], column=column)
-            return self._rows_counted(after) if kind == "sum" else None
-        return self._rows_counted(after)
-
-    def _figured(self, after: int) -> str | None:
-        """The column of figures that the words name, best the one behind the cue."""
-        reading = self.reading
-        columns = [link for link in reading.free("column") if reading.numeric(link)]
-        link = reading.after(after, columns) or (columns[0] if columns else None)
-        if link is not None:
-            reading.take(link)
-            return reading.name(link.table, link.column or "")
-        focus = reading.after(after, list(reading.free()) + self.values)
-        if (focus is not None and focus.kind == "value") or focus is None:
-            figures = reading.figures()
-            return figures[0].name if len(figures) == 1 else None
-        return None
-
-    def _rows_counted(self, after: int) -> Measure | None:
-        reading = self.reading
-        free = sorted([*reading.free("table"), *reading.free("column"), *self.values], key=lambda link: link.start)
-        focus = reading.after(after, free)
-        tables = [link for link in free if link.kind == "table" and link.table == self.table.name]
-        if focus is None:
-            focus = next(iter(tables), None)
-        if focus is not None and focus.kind == "value" and tables and not self._counting():
-            focus = tables[0]  # "Italian restaurants"
-        if focus is None:
-            return None
-        if focus.kind == "table":
-            if focus.table != self.table.name:
-                return None
-            reading.take(focus)
-            counting = [
-                column for column in reading.figures() if set(parts(column.name)) & {"count", "anzahl", "menge"}
-            ]
-            if len(counting) == 1 and parts(counting[0].name) in (("count",), ("anzahl",), ("menge",)):
-                return Measure(function="sum", column=counting[0].name)
-            return Measure()
-        if focus.kind == "column":
-            info = reading.info(focus)
-            reading.take(focus)
-            name = reading.name(focus.table, focus.column or "")
-            if kind_of(info.type) == "number" and not is_key(info):
-                return Measure(function="sum", column=name)
-            return Measure(function="distinct", column=name)
-        column = self._counting()
-        return Measure(function="sum", column=column.name) if column else None
-
-    def _counting(self) -> ColumnInfo | None:
-        """The column of a table that holds figures of many kinds, told apart by its other columns."""
-        figures = self.reading.figures()
-        fits = len(figures) == 1 and "value" in meanings(figures[0]) and figures[0].name not in ("count", "anzahl")
-        return figures[0] if fits else None
-
-    def _latest(self, measure: Measure, where: Sequence[Condition]) -> str | None:
-        """Figures of several years are not added up unless years are named: the newest is meant."""
-        time, counting = self.reading.time, self._counting()
-        if time is None or counting is None or measure.column != counting.name or time.name in self.by:
-            return None
-        return None if any(condition.column == time.name for condition in where) else time.name
-
-    # ------------------------------------------------------------------ orders
-
-    def _top(self, cue: Cue) -> Shape | None:
-        reading = self.reading
-        direction, meant = superlative(cue, reading.question)
-        many = amount(cue, reading.question)
-        for other in reading.cues:
-            if other is not cue and other.kind == "extreme":
-                direction, meant = superlative(other, reading.question)
-                cue = other if cue.kind == "top" else cue
-                reading.take(other)
-        for other in reading.cues:
-            if other.kind in ("top", "extreme"):
-                reading.take(other)
-        lowest = direction == "least"
-        plural = any(word.folded in _PLURAL for word in reading.question[: cue.start])
-        count = many or (1000 if plural else 1)
-        inner = next((other for other in reading.cues if other.kind in ("count", "average", "sum", "median")), None)
-        entity = self._entity(cue)
-        measure, grouped = self._ranked_by(cue, inner, meant, entity)
-        if measure is None:
-            return None
-        ties = many is None and not plural
-        if grouped:
-            by = self.by or (entity and self._groups_of(entity)) or ()
-            if not by:
-                return None
-            if entity is not None:
-                reading.take(entity)
-            self._second_mention(cue)
-            return Shape(
-                Top(
-                    table=self.table.name,
-                    by=by,
-                    measure=measure,
-                    count=count,
-                    lowest=lowest,
-                    ties=ties,
-                    where=tuple(self._equal()),
-                )
-            )
-        if self.by:
-            return None
-        shown = self._shown(skip=measure.column)
-        columns = shown or reading.label(self.table)
-        return Shape(
-            Top(table=self.table.name, columns=columns, measure=measure, count=count, lowest=lowest, ties=ties,
-                where=tuple(self._equal()))
-        )  # fmt: skip
-
-    def _second_mention(self, cue: Cue) -> None:
-        """ "… and how many are there" asks for the figure that is shown anyway."""
-        for other in self.reading.cues:
-            if other.kind in ("count", "group", "distinct") and other.start > cue.end:
-                self.reading.take(other)
-        for link in list(self.reading.free()):
-            if link.kind != "value" and link.start > cue.end and self._mentioned(link):
-                self.reading.take(link)
-
-    def _mentioned(self, link: Link) -> bool:
-        return any(
-            other.start < link.start and other.start in self.reading.used
-            and (other.table == link.table and (other.column == link.column or "table" in (other.kind, link.kind)))
-            for other in self.reading.links
-        )  # fmt: skip
-
-    def _entity(self, cue: Cue) -> Link | None:
-        """Whose place is asked for: what stands before the superlative, else right behind `top 5`."""
-        reading = self.reading
-        things = [
-            link
-            for link in reading.free()
-            if link.kind == "table" or (link.kind == "column" and not reading.numeric(link))
-        ]
-        first = reading.cue("top")
-        if first is not None and (link := reading.after(first.end, things)):
-            return link
-        return next((link for link in things if link.end <= cue.start), None)
-
-    def _ranked_by(
-        self, cue: Cue, inner: Cue | None, meant: tuple[str, ...], entity: Link | None
-    ) -> tuple[Measure | None, bool]:
-        """The figure that orders, and whether it is one of groups."""
-        reading = self.reading
-        if inner is not None:
-            if entity is not None:
-                reading.take(entity)
-            measure = self._measure(inner)
-            if measure and measure.function == "sum" and inner.kind == "count" and entity and self._own(entity):
-                return Measure(function="maximum", column=measure.column), False  # a row's own number of something
-            return measure, True
-        columns = [link for link in reading.free("column") if reading.numeric(link)]
-        most = {word.folded for word in reading.question[cue.start : cue.end]} & {
-            "most",
-            "meisten",
-            "wenigsten",
-            "fewest",
-        }
-        if columns and not (most and entity is not None and self._also_table(columns[0])):
-            link = reading.after(cue.end, columns) or columns[0]
-            if any(other.start == link.end for other in columns):
-                return None, False  # "population density": two figures in one breath are a third one
-            reading.take(link)
-            return Measure(function="maximum", column=reading.name(link.table, link.column or "")), False
-        counted = reading.after(cue.end, [link for link in reading.free() if link.kind == "table" or link in columns])
-        if counted and counted is not entity and counted.table == self.table.name and entity and not meant:
-            reading.take(counted)
-            return Measure(), True
-        found = self._meant(meant)
-        return (Measure(function="maximum", column=found.name), False) if found else (None, False)
-
-    def _also_table(self, link: Link) -> bool:
-        """Whether the words name what the table is of, too: "die meisten Gebühren" are counted."""
-        return any(
-            other.kind == "table" and (other.start, other.end, other.table) == (link.start, link.end, self.table.name)
-            for other in self.reading.candidates
-        )
-
-    def _own(self, entity: Link) -> bool:
-        return entity.table == self.table.name and (entity.kind == "table" or not self.by)
-
-    def _meant(self, meant: tuple[str, ...]) -> ColumnInfo | None:
-        """The column a superlative speaks of by itself: the longest by length; the highest where there is one figure."""
-        reading = self.reading
-        if meant:
-            found = reading.meaning(*meant)
-            if found is not None:
-                return found
-        figures = reading.figures()
-        dates = "date" in meant
-        return reading.time if dates else figures[0] if len(figures) == 1 else None
-
-    def _ranked(self, cue: Cue) -> Shape | None:
-        """All rows in an order, where the question says so: from largest to smallest."""
-        shape = self._top(cue)
-        if shape is None or not isinstance(shape.template, Top):
-            return shape
-        number = amount(cue, self.reading.question)
-        return Shape(shape.template.model_copy(update={"count": number or 1000, "ties": False}))
-
-    # ------------------------------------------------------------------ parts, sides, years
 
     def _share(self, cue: Cue) -> Shape | None:
         reading = self.reading
@@ -375,7 +134,8 @@ class _Shaping:
         if sides is None or measure is None or self.by:
             return None
         where = self._equal()
-        latest = self._latest(measure, where)
+        timed = reading.time and any(each.column == reading.time.name for side in sides for each in side.where)
+        latest = None if timed else self._latest(measure, where)
         result = "beside" if cue.kind == "compare" else "difference" if cue.kind == "difference" else "quotient"
         return Shape(
             Compare(table=self.table.name, measure=measure, sides=sides, where=tuple(where), result=result), latest
@@ -445,12 +205,14 @@ class _Shaping:
                         where=tuple(self._equal()))
         )  # fmt: skip
 
-    # ------------------------------------------------------------------ rows
-
     def _exists(self, cue: Cue) -> Shape | None:
         reading = self.reading
         reading.take(cue, *[link for link in reading.free("table") if link.table == self.table.name])
         where = self._equal()
+        for link in list(reading.free("column")):
+            # "Has … a phone number?": there is a row, and it has one.
+            reading.take(link)
+            where.append(Condition(column=reading.name(link.table, link.column or ""), test="is_filled"))
         return Shape(Exists(table=self.table.name, where=tuple(where))) if where else None
 
     def _rows(self, order: tuple[str | None, bool] | None) -> Shape | None:
@@ -523,93 +285,3 @@ class _Shaping:
             and (kind_of(column.type) == "text" or column is self.reading.time) and not is_key(column)
         ]  # fmt: skip
         return (*shown, *beside[:4])
-
-    def _shown(self, *, skip: str | None = None) -> tuple[str, ...]:
-        """Columns that are named and have no other part in the question."""
-        reading = self.reading
-        found: list[str] = []
-        for link in list(reading.free("column")):
-            name = reading.name(link.table, link.column or "")
-            reading.take(link)
-            for twin in self._twins(link):
-                if twin not in found and twin != skip:
-                    found.append(twin)
-            if name != skip and name not in found:
-                found.append(name)
-        return tuple(found)
-
-    def _twins(self, link: Link) -> list[str]:
-        """Columns that the same words name as well: opening hours are from and to."""
-        reading = self.reading
-        same = [
-            reading.name(other.table, other.column or "")
-            for other in reading.candidates
-            if other.kind == "column" and (other.start, other.end, other.table) == (link.start, link.end, link.table)
-            and abs(other.score - link.score) < 0.01 and link.score < 0.9
-        ]  # fmt: skip
-        return same if len(same) <= 3 else []
-
-    # ------------------------------------------------------------------ shared
-
-    def _equal(self, *, conditions: bool = True) -> list[Condition]:
-        """The demands on the rows, values of one column as alternatives."""
-        found = list(self.where) if conditions else []
-        columns: dict[str, list[str]] = {}
-        for value in self.values:
-            condition = self.reading.equal(value)
-            columns.setdefault(condition.column, []).extend(str(each) for each in condition.values)
-        for column, values in columns.items():
-            found.append(Condition(column=column, values=tuple(dict.fromkeys(values))))
-        self.values = []
-        return found
-
-    def _groups(self) -> tuple[str, ...]:
-        reading = self.reading
-        found: list[str] = []
-        for cue in reading.cues:
-            if cue.kind == "group":
-                link = reading.after(cue.end, [link for link in reading.free() if link.kind != "value"])
-                if link is None or link.start - cue.end > 1:
-                    continue
-                reading.take(cue, link)
-                found.extend(self._groups_of(link))
-        if found:
-            return tuple(dict.fromkeys(found))
-        # "by country", "nach Stadtteil": a preposition alone says so where a figure is asked.
-        if reading.cue("count", "average", "sum", "median", "share"):
-            for link in list(reading.free()):
-                before = reading.question[link.start - 1].folded if link.start else ""
-                if before in ("by", "nach") and link.kind != "value":
-                    reading.taken.add(link.start - 1)
-                    reading.take(link)
-                    return self._groups_of(link)
-        return ()
-
-    def _groups_of(self, link: Link) -> tuple[str, ...]:
-        reading = self.reading
-        if link.kind == "table":
-            return reading.label(reading.catalog.table(link.table), key=True)
-        return (reading.name(link.table, link.column or ""),)
-
-    def _order(self) -> tuple[str | None, bool] | None:
-        """The column and direction of an order the question asks for."""
-        reading = self.reading
-        ordered, direction = reading.cue("ordered"), reading.cue("order")
-        if ordered is None and direction is None:
-            return None
-        down = direction is not None and direction.detail == "down"
-        column: str | None = None
-        if direction:
-            reading.take(direction)
-        if ordered:
-            reading.take(ordered)
-            for cue in reading.cues:
-                if cue.kind in ("count", "average", "sum") and cue.start >= ordered.end:
-                    reading.take(cue)
-            links = [link for link in reading.free() if link.start >= ordered.end]
-            for link in links:
-                if link.kind == "column" and column is None:
-                    column = reading.name(link.table, link.column or "")
-                reading.take(link)
-            reading.cues = [cue for cue in reading.cues if cue.start < ordered.end]
-        return column, down

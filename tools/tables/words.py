@@ -27,8 +27,13 @@ year jahr jahre jahres jahren years annual jährlich jährliche
 date datum tag tage day days
 month monat monate months monatlich monthly
 weekday wochentag wochentage weekdays tag tage tagen day days
-open öffnet öffnen geöffnet opens opened opening auf öffnung öffnungszeit öffnungszeiten
-close schließt schließen closes closing geschlossen zu öffnungszeit öffnungszeiten
+price teuer expensive charge
+open öffnet öffnen geöffnet opens opened opening öffnungszeit öffnungszeiten
+close schließt schließen closes closing geschlossen geöffnet open öffnungszeit öffnungszeiten
+birth geburt geburten births geborene
+death sterbefall sterbefälle deaths
+waste abfall abfälle müll
+visit besuch besuche visits besucher visitors
 district stadtteil stadtteile stadtteilen ortsteil bezirk bezirke stadtbezirk quarter neighbourhood neighborhood viertel
 city cities stadt städte town towns ort orte gemeinde gemeinden
 country countries land länder staat staaten nation
@@ -94,7 +99,7 @@ veröffentlicht geschrieben gemacht registriert verzeichnet gezählt counted rec
 HARD: Final = frozenset(
     """
 not nicht kein keine keinen keiner keinem no non ohne without nur only except außer both beide beiden neither weder
-noch nor than als before vor after nach since seit until bis between zwischen more mehr less weniger fewer same
+noch nor than als ab before vor after nach since seit until bis between zwischen more mehr less weniger fewer same
 gleiche gleichen if wenn last letzte letzten first erste ersten never nie über unter above below over under through
 durch against gegen still schon ratio pro je per each every either warum why wieso weil because or oder
 """.split()
