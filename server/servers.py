@@ -1,6 +1,7 @@
 """The tool servers of this installation, each built at its first use."""
 
-from collections.abc import Callable
+from asyncio import sleep, to_thread
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from server.outside import outside_servers
 from server.settings import Settings
 from server.state import Database
 from tools import graph, image, knowledge, speech, tables, translation
-from tools.base import ArtifactStore, ToolRef
+from tools.base import ArtifactStore, ToolRef, Unavailable
 from tools.models import Hub, Pool
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Servers:
         if self._library is None:
             from tools.knowledge.library import Library
 
-            self._library = Library(self.knowledge, self.collections, self._meaning())
+            self._library = Library(self.knowledge, self.collections, self._meaning(), self._forget)
             self._closing.push_async_exit(self._library)
         return self._library
 
@@ -135,6 +136,19 @@ class Servers:
     def outside(self) -> dict[str, OutsideServer]:
         """The MCP servers of others that the settings name."""
         return outside_servers(self._settings.mcp_servers)
+
+    async def _forget(self, tenant: str, collection: str, documents: Sequence[str]) -> None:
+        """The graph lets go of what it has of documents that were deleted."""
+        from tools.graph.loading import forget
+
+        for wait in (0.1, 0.5, 2.0, 10.0, 30.0, 0.0):
+            try:
+                await to_thread(forget, tenant, collection, documents, config=self.graph)
+                return
+            except Unavailable:  # somebody is loading
+                if not wait:
+                    raise
+            await sleep(wait)
 
     def _meaning(self) -> "Meaning":
         """The models that search asks, where the hub has them."""

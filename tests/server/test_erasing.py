@@ -4,6 +4,8 @@ import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import httpx
 import pytest
 from sqlalchemy import insert, select
@@ -150,3 +152,28 @@ def test_pieces_of_a_text_are_found_as_they_are_written_and_only_where_they_are_
     assert [path.name for path in seen.found] == ["json", "json-utf8", "plain"]
     assert len(marks.without(f"Auch hier: {text}")) == 0
     assert marks.without("etwas anderes") is marks
+
+
+async def test_the_graph_lets_go_of_documents_that_are_deleted_or_replaced_for_other_readers(site: Web) -> None:
+    config = site.house.servers.graph
+
+    async def put(**more: object) -> str:
+        sent = {"name": "akte.md", "text": f"# Akte\n\n{SECRET}\n", **more}
+        [id] = (await asked(site, "anna", "POST", "/api/tools/knowledge.ingest", **sent)).json()["documents"]
+        source = Source("default", name="rules", document=id)
+        node = Node("z", "Person", "Frau Zacharias", SECRET, {}, source.origin(start=0, end=len(SECRET), quote=SECRET))
+        await anyio.to_thread.run_sync(lambda: keep([Brought(source, [node], [])], config=config))
+        return id
+
+    async def nodes() -> int:
+        found = (await asked(site, "anna", "POST", "/api/tools/graph.schema")).json()
+        return sum(kind["count"] for kind in found.get("nodes", []))
+
+    first = await put()
+    assert await nodes() == 1
+    await asked(site, "anna", "POST", "/api/tools/knowledge.delete", ids=[first])
+    assert await nodes() == 0
+    await put()
+    sent = {"name": "akte.md", "text": f"# Akte\n\n{SECRET}\n", "access": {"users": ["bert"]}}
+    await asked(site, "anna", "POST", "/api/tools/knowledge.ingest", **sent)
+    assert await nodes() == 0

@@ -68,6 +68,8 @@ class Ingestion:
         self._owner = owner
         self._chunking = chunking
         self._seen: set[str] = set()
+        self.dropped: list[str] = []
+        """Ids of documents that are no longer there under this id."""
         self._on_progress = on_progress
         self._report = IngestReport()
         self._skips: Counter[tuple[str, str]] = Counter()
@@ -97,7 +99,7 @@ class Ingestion:
             await self._write(read)
         await self._remove(paths)
         if self._mine is not None:
-            await self._store.supersede(self._target, self._mine, self._seen)
+            self.dropped += await self._store.supersede(self._target, self._mine, self._seen)
         if self._written or self._report.removed:
             await self._progress("indexing")
             await self._store.tend()
@@ -247,7 +249,7 @@ class Ingestion:
         sources = [name for name in {*self._known, *self._present} if name.startswith(roots)] if roots else []
         lost = await anyio.to_thread.run_sync(lambda: [name for name in sources if gone(name)])
         if lost:
-            await self._store.drop_sources(self._target, lost)
+            self.dropped += await self._store.drop_sources(self._target, lost)
             self._report.removed += sum(self._known[name][1] for name in lost if name in self._known)
 
     def _so_far(self, file: Found) -> str:

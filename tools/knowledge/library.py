@@ -1,7 +1,7 @@
 """The knowledge base as a Python object: the command line, the benchmarks and the tool server all go through it."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -38,7 +38,7 @@ from tools.knowledge.ingestion import Ingestion
 from tools.knowledge.locking import alone, alone_or_not
 from tools.knowledge.place import Place
 from tools.knowledge.scope import Readable, Target, listed
-from tools.knowledge.searching import Models, Wanted, find, metadata_of, where_of
+from tools.knowledge.searching import Models, Wanted, find, metadata_of, no_document, where_of, words_of
 from tools.language import Language
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Inline", "Library"]
 
-_LIKE = 4_000
-"""Code points of a text that more like it is looked for by."""
+Told = Callable[[str, str, Sequence[str]], Awaitable[None]]
+"""Hears of documents that were deleted (tenant, collection, ids), so that what was made of them elsewhere goes, too."""
 
 
 class Library:
@@ -57,9 +57,16 @@ class Library:
     but who owns it, such as a vector store: whoever passes it has asked for the right already.
     """
 
-    def __init__(self, config: KnowledgeConfig, reaches: Reaches | None = None, models: Models | None = None) -> None:
+    def __init__(
+        self,
+        config: KnowledgeConfig,
+        reaches: Reaches | None = None,
+        models: Models | None = None,
+        told: Told | None = None,
+    ) -> None:
         self.config = config
         self._models = models or Models()
+        self._told = told
         self.reaches: Reaches = reaches or OpenReach()
         self._opening = anyio.Lock()
         self._stores: dict[str, Store] = {}
@@ -126,6 +133,8 @@ class Library:
             # Without '..' in them, so that a file has one name whichever way it is reached; links stay as they are.
             places = [Path(os.path.normpath(Path(path).absolute())) for path in paths]
             report = await ingestion.run(places, list(documents))
+        if self._told is not None and shelf is None and ingestion.dropped:
+            await self._told(caller.tenant, collection, ingestion.dropped)
         if self._models.embedder is not None and report.read + report.replaced:
             try:
                 await self.embed(caller.tenant, on_progress)
@@ -222,19 +231,7 @@ class Library:
         """
         store = await self.opened(caller.tenant)
         everywhere = await self.readable(caller)
-        rows = await store.chunks(everywhere, f"document IN ({listed([document_id])})")
-        chosen = [row for row in rows if start is None or row["start"] <= start < row["end"]]
-        if not chosen:
-            raise (
-                _no_document(document_id)
-                if not rows
-                else NotFound(
-                    f"Document {document_id!r} has no passage at {start}. Expected an offset within one of its passages.",
-                    hint="Take the 'start' of a passage that a search gave.",
-                )
-            )
-        chosen.sort(key=lambda row: row["start"])
-        text = " ".join([chosen[0]["title"], *(row["text"] for row in chosen)])[:_LIKE]
+        text = await words_of(store, everywhere, document_id, start)
         where = where_of(filter)
         others = f"document NOT IN ({listed([document_id])})"
         wanted = Wanted(
@@ -275,7 +272,7 @@ class Library:
         scope = await self.readable(caller, None, shelf)
         rows = await (await self.opened(caller.tenant)).documents(scope, [document_id], text=True)
         if not rows:
-            raise _no_document(document_id)
+            raise no_document(document_id)
         return DocumentText(document=_document(rows[-1]), text=rows[-1]["text"])
 
     async def delete(self, ids: Sequence[str], caller: Caller) -> Deleted:
@@ -287,10 +284,14 @@ class Library:
         store = await self.opened(caller.tenant)
         async with self.alone():
             scope = await self.readable(caller)
-            await self._changeable(caller, await store.documents(scope, ids))
+            rows = await store.documents(scope, ids)
+            await self._changeable(caller, rows)
             deleted = await store.drop_documents(scope, ids)
             if deleted:
                 await store.tend(compact=True)
+        if self._told is not None:
+            for name in sorted({row["collection"] for row in rows}):
+                await self._told(caller.tenant, name, [row["id"] for row in rows if row["collection"] == name])
         return Deleted(deleted=deleted, missing=[name for name in ids if name not in deleted])
 
     async def forget(self, sources: Sequence[str], caller: Caller, *, shelf: str) -> None:
@@ -384,13 +385,6 @@ def _store_module() -> ModuleType:
     from tools.knowledge import store
 
     return store
-
-
-def _no_document(id: str) -> NotFound:
-    return NotFound(
-        f"Document {id!r} is not there. Expected the id of a stored document.",
-        hint="List the documents to see their ids.",
-    )
 
 
 def _document(row: "Row") -> Document:

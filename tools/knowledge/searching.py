@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tools.base import Around, Failed, Passage, Passages
+from tools.base import Around, Failed, NotFound, Passage, Passages
 from tools.knowledge import Filter
 from tools.knowledge.ranking import query_terms
 from tools.knowledge.reasons import reason
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tools.knowledge.meaning import Embedder, Reranker
     from tools.knowledge.store import Row, Store
 
-__all__ = ["PASSAGE", "Models", "Wanted", "find", "metadata_of", "where_of"]
+__all__ = ["PASSAGE", "Models", "Wanted", "find", "metadata_of", "no_document", "where_of", "words_of"]
 
 PASSAGE = (
     "document", "title", "title_start", "heading", "heading_start", "page", "start", "end", "text", "collection", "date",
@@ -29,6 +29,8 @@ PASSAGE = (
 _CANDIDATES = 100
 """Passages that words, and vectors, put forward each where both are asked, or where a model reranks."""
 _RERANKED = 50
+_LIKE = 4_000
+"""Code points of a text that more like it is looked for by."""
 _Place = tuple[str, str, int]
 """Collection, document and start."""
 
@@ -170,6 +172,34 @@ async def _around(store: "Store", scope: Readable, rows: "Sequence[Row]", reach:
         start, end = order[max(0, at - reach)][0], order[min(len(order) - 1, at + reach)][1]
         found[_place(row)] = Around(start=start, end=end, text=text[start:end])
     return found
+
+
+async def words_of(store: "Store", scope: Readable, document: str, start: int | None) -> str:
+    """The words of a document, or of its passage at `start`, that more like it is looked for by.
+
+    Raises:
+        NotFound: there is no such document or passage in the scope.
+    """
+    rows = await store.chunks(scope, f"document IN ({listed([document])})")
+    chosen = sorted(
+        (row for row in rows if start is None or row["start"] <= start < row["end"]), key=lambda row: row["start"]
+    )
+    if not rows:
+        raise no_document(document)
+    if not chosen:
+        raise NotFound(
+            f"Document {document!r} has no passage at {start}. Expected an offset within one of its passages.",
+            hint="Take the 'start' of a passage that a search gave.",
+        )
+    return " ".join([chosen[0]["title"], *(row["text"] for row in chosen)])[:_LIKE]
+
+
+def no_document(id: str) -> NotFound:
+    """What is said of a document that is not there for whoever asks."""
+    return NotFound(
+        f"Document {id!r} is not there. Expected the id of a stored document.",
+        hint="List the documents to see their ids.",
+    )
 
 
 def where_of(given: Filter | None, *, sources: Sequence[str] | None = None) -> str | None:

@@ -117,23 +117,32 @@ class Store:
         for table in (*await self._of_chunks(), self._documents):
             await table.delete(f"{target.filter} AND {where}")
 
-    async def drop_sources(self, target: Target, sources: Sequence[str]) -> None:
-        """Deletes all that was made of these files."""
+    async def drop_sources(self, target: Target, sources: Sequence[str]) -> list[str]:
+        """Deletes all that was made of these files; returns the ids of the documents."""
+        ids: list[str] = []
         for at in range(0, len(sources), 500):
             where = f"source IN ({listed(sources[at : at + 500])})"
+            ids += await self._ids(f"{target.filter} AND {where}")
             await self._files.delete(f"{target.filter} AND {where}")
             await self.drop(target, where)
+        return ids
 
-    async def supersede(self, target: Target, mine: Readable, sources: Iterable[str]) -> None:
-        """Deletes what was made of these files for other readers, as far as `mine` reaches."""
+    async def supersede(self, target: Target, mine: Readable, sources: Iterable[str]) -> list[str]:
+        """Deletes what was made of these files for other readers, as far as `mine` reaches; returns the documents' ids."""
         others = f"{mine.filter} AND {target.whole} AND access <> {text_of(target.access)}"
         query = self._files.query().where(others).select(["source"])
         there = {row["source"] async for row in _rows(query)}
         stale = sorted(there.intersection(sources))
+        ids: list[str] = []
         for at in range(0, len(stale), 500):
             where = f"{others} AND source IN ({listed(stale[at : at + 500])})"
+            ids += await self._ids(where)
             for table in (*await self._of_chunks(), self._documents, self._files):
                 await table.delete(where)
+        return ids
+
+    async def _ids(self, where: str) -> list[str]:
+        return [row["id"] async for row in _rows(self._documents.query().where(where).select(["id"]))]
 
     async def drop_all(self, target: Target) -> None:
         """Deletes the whole collection, whoever may read it."""
