@@ -43,7 +43,7 @@ async def keep(servers: "Servers") -> None:
             if late:
                 log.info("The time of %d tables of the collection %s was over", late, collection)
     await anyio.to_thread.run_sync(servers.refresh)
-    for tenant in servers.library.tenants:
+    for tenant in servers.library.tenants or [Caller(subject="").tenant]:  # after a start nobody has asked yet
         try:
             if made := await servers.library.embed(tenant):
                 log.info("%d documents have got their vectors", made)
