@@ -31,7 +31,8 @@ class Engine(Protocol):
     """What a child's script makes of its settings with its function `start`."""
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The reply to one request; errors the asker can mend come back as `{"error": …, "kind": …}`."""
+        """The reply to one request; errors the asker can mend come back as `{"error": …, "kind": …}`. With `"last": True`
+        the child asks to be replaced: what it took of its memory does not come back."""
         ...
 
 
@@ -52,7 +53,7 @@ def main(script: str, settings: str) -> None:
         try:
             reply = engine.answer(request)
         except MemoryError:
-            reply = {"error": "out of memory", "kind": "memory"}
+            reply = {"error": "out of memory", "kind": "memory", "last": True}
         except Exception as error:
             # The top of this process: what the engine throws is an answer, too, and the next request may be a good one.
             reply = {"error": f"{type(error).__name__}: {error}", "kind": "engine"}

@@ -64,7 +64,10 @@ class Workers:
             try:
                 # From here on: a child that had to be started first takes nothing from its query's time.
                 deadline = time.monotonic() + seconds + _GRACE
-                return child.ask({**request, "seconds": seconds}, deadline=deadline, stop=stop)
+                reply = child.ask({**request, "seconds": seconds}, deadline=deadline, stop=stop)
+                if reply.pop("last", False):
+                    child.kill()
+                return reply
             except _Late:
                 raise TimedOut(
                     f"The {self._what} query ran longer than {seconds:g} seconds and was stopped. "

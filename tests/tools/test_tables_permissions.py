@@ -8,7 +8,7 @@ from fastmcp import Client
 from fastmcp.exceptions import ToolError
 
 from tests.tools.tables_guarded import BOSS, NORTH, OTHERS, STAFF, STRANGER, guarded
-from tools.base import Caller, InvalidInput, NotFound
+from tools.base import Caller, InvalidInput, NotFound, TooLarge
 from tools.base.access import DEFAULT, Collection, Reach
 from tools.tables import TableInfo, TableQuery, TableSchemaQuery, TablesConfig, engine
 from tools.tables.loading import load
@@ -192,6 +192,27 @@ def test_a_statement_past_the_check_still_writes_nothing(config: TablesConfig, m
     )["rows"][0][0]
     assert "read-only mode" in said(f"WITH x AS (DELETE FROM {copy} RETURNING *) SELECT * FROM x")
     folder.close()
+
+
+def test_rows_of_a_caller_that_do_not_fit_into_memory_are_told_and_hide_nothing_else(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    made = "SELECT 'd1' AS district, repeat('x', 1000) || (range % 97) AS note FROM range(75000)"
+    duckdb.sql(f"COPY ({made}) TO '{source / 'big.parquet'}'")
+    (source / "small.csv").write_text("x\n1\n")
+    (source / "tables.toml").write_text(
+        "[tables.big]\nrows = [{ where = [{ column = 'district', caller = 'groups' }] }]\n"
+    )
+    config = TablesConfig(home=tmp_path / "store", workers=1, memory_mb=128)
+    load(source, config=config)
+    tables = Tables(config)
+    one = Reach(Caller(subject="anna", groups=frozenset({"d1"})))
+
+    with pytest.raises(TooLarge, match=r"^The rows that you may see do not fit into the 128 MiB of a query\."):
+        rows(tables, "SELECT count(*) FROM big", one)
+    assert rows(tables, "SELECT * FROM small", one) == [[1]]
+    assert {name: table.rows for name, table in seen(tables, one).items()} == {"big": 75_000, "small": 1}
+    tables.close()
 
 
 def test_an_engine_that_is_broken_inside_ends_so_that_the_next_query_gets_another(

@@ -65,6 +65,10 @@ def start(settings: dict[str, Any]) -> Engine:
     return _Tables(connection, base, copies)
 
 
+class _Full(Exception):
+    """A caller's rows do not fit into memory."""
+
+
 class _Tables:
     def __init__(self, connection: duckdb.DuckDBPyConnection, base: str, aside: str) -> None:
         self._connection = connection
@@ -81,11 +85,15 @@ class _Tables:
         """Rows of `request["sql"]` over `request["views"]`, at most `limit`; or an error with its `kind`."""
         cursor = self._connection.cursor()
         timer = threading.Timer(request.get("seconds", 60), lambda: cursor.interrupt())
-        timer.start()
         try:
             try:
+                timer.start()
+            except RuntimeError:
+                # A thread needs memory, too, and an earlier query has left none of it.
+                return _spent("there is no room for another thread")
+            try:
                 return self._answer(cursor, request)
-            except duckdb.OutOfMemoryException:
+            except (duckdb.OutOfMemoryException, _Full):
                 if not self._copies:
                     raise
                 # Copies for other callers must not cost this one the answer.
@@ -95,8 +103,10 @@ class _Tables:
                 return self._answer(cursor, request)
         except duckdb.InterruptException:
             return {"error": "interrupted", "kind": "time"}
+        except _Full:
+            return {**_spent("the caller's rows do not fit"), "kind": "copy"}
         except duckdb.OutOfMemoryException:
-            return {"error": "the limit was reached", "kind": "memory"}
+            return _spent("the limit was reached")
         except (duckdb.InternalException, duckdb.FatalException):
             # The database is of no use any more, and no other can be opened here: the next query gets a new process.
             os._exit(70)
@@ -116,7 +126,9 @@ class _Tables:
         if objection is not None:
             return objection
         for name in sorted(named):
-            cursor.execute(f"CREATE TEMP VIEW {_quoted(name)} AS {self._view(cursor, views[name])}")
+            # A statement of ours asks nothing that could tell of other rows, so it needs no copy.
+            shown = self._filtered(views[name]) if request.get("ours") else self._shown(cursor, views[name])
+            cursor.execute(f"CREATE TEMP VIEW {_quoted(name)} AS {shown}")
         # A second wall behind the check: nothing that a statement might still write is written.
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         cursor.execute(statements[0])
@@ -125,17 +137,24 @@ class _Tables:
             cursor.execute(_as_text(statements[0].query, [column["type"] for column in columns]))
         return {"columns": columns, **gathered(iter(cursor.fetchone, None), request["limit"])}
 
-    def _view(self, cursor: duckdb.DuckDBPyConnection, view: dict[str, Any]) -> str:
+    def _filtered(self, view: dict[str, Any]) -> str:
         """The SELECT that gives what the view may show."""
         columns = ", ".join(_quoted(name) for name in view["columns"])
-        source = f"{self._base}.{_quoted(view['table'])}"
+        source = f"SELECT {columns} FROM {self._base}.{_quoted(view['table'])}"
+        return source if view["rows"] is None else f"{source} WHERE {_rows(view['rows'])}"
+
+    def _shown(self, cursor: duckdb.DuckDBPyConnection, view: dict[str, Any]) -> str:
+        """The same, from a copy where it is not every row."""
         if view["rows"] is None:
-            return f"SELECT {columns} FROM {source}"
+            return self._filtered(view)
         key = json.dumps(view)
         if key not in self._copies:
             self._forget_copies(_COPIES - 1)
             copy = f"{self._aside}.c{secrets.token_hex(16)}"
-            cursor.execute(f"CREATE TABLE {copy} AS SELECT {columns} FROM {source} WHERE {_rows(view['rows'])}")
+            try:
+                cursor.execute(f"CREATE TABLE {copy} AS {self._filtered(view)}")
+            except duckdb.OutOfMemoryException as error:
+                raise _Full from error
             self._copies[key] = copy
             # Compressed now: it may stay for long, and takes a tenth.
             cursor.execute(f"CHECKPOINT {self._aside.partition('.')[0]}")
@@ -223,6 +242,11 @@ def _walk(value: Any) -> Iterator[dict[str, Any]]:
             todo.extend(found.values())
         elif isinstance(item, list):
             todo.extend(cast(list[Any], item))
+
+
+def _spent(reason: str) -> dict[str, Any]:
+    """Memory has run out, and the address space that DuckDB took does not come back: this is the process's last answer."""
+    return {"error": reason, "kind": "memory", "last": True}
 
 
 def _refused(reason: str) -> dict[str, Any]:

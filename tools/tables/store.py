@@ -112,12 +112,20 @@ class Tables:
         return _Opened(Stored.of(folder), workers)
 
     def _ask(
-        self, opened: "_Opened", views: Mapping[str, View], sql: str, limit: int, stop: Event | None = None
+        self,
+        opened: "_Opened",
+        views: Mapping[str, View],
+        sql: str,
+        limit: int,
+        stop: Event | None = None,
+        *,
+        ours: bool = False,
     ) -> TableResult:
+        """`ours` is a statement that no caller has a say in."""
         # Names are plain ASCII, so a table that is asked stands in the text as it is called; others need not travel.
         said = sql.lower()
         asked = {name: view.definition() for name, view in views.items() if name in said}
-        request = {"sql": sql, "limit": limit, "views": asked}
+        request = {"sql": sql, "limit": limit, "views": asked, "ours": ours}
         reply = opened.workers.ask(request, seconds=self._config.seconds, stop=stop)
         if "error" in reply:
             raise self._explain(reply, views)
@@ -129,13 +137,13 @@ class Tables:
             facts = {column.name: column.facts for column in view.columns if column.facts is not None}
             return view.info(rows=view.table.rows, facts=facts, seen=seen)
         if (known := opened.facts.get(view.key)) is None:
-            # Of the caller's rows, so it is asked as the caller, in the sandbox.
-            rows = self._ask(opened, {view.name: view}, f"SELECT count(*) FROM {quoted(view.name)}", 1).rows
+            # Of the caller's rows, so it is asked in the sandbox.
+            rows = self._ask(opened, {view.name: view}, f"SELECT count(*) FROM {quoted(view.name)}", 1, ours=True).rows
             facts: dict[str, Facts] = {}
             for column in view.columns:
                 sql = facts_sql(quoted(view.name), column.name, column.type)
                 try:
-                    facts[column.name] = facts_of(self._ask(opened, {view.name: view}, sql, 1).rows[0])
+                    facts[column.name] = facts_of(self._ask(opened, {view.name: view}, sql, 1, ours=True).rows[0])
                 except (TimedOut, TooLarge):
                     facts[column.name] = Facts()
             known = (int(str(rows[0][0])), facts)
@@ -168,6 +176,12 @@ class Tables:
                     f"The table query needs more memory than its {self._config.memory_mb} MiB: {said[:200]}. "
                     "Expected a query that needs less.",
                     hint="Select fewer columns or rows, or aggregate first.",
+                )
+            case "copy":
+                return TooLarge(
+                    f"The rows that you may see do not fit into the {self._config.memory_mb} MiB of a query. "
+                    "Expected tables with row rules to be smaller, or more memory.",
+                    hint="Ask for more 'memory_mb' under [tables], or for a table with less.",
                 )
             case "sql":
                 return _wrong(said, views)
