@@ -291,6 +291,34 @@ async def test_only_what_changed_is_read_again_and_what_is_gone_is_forgotten(tmp
     assert names == {"Office": ["Bauamt"], "Person": ["Jonas Kettler"], "Service": ["Personalausweis beantragen"]}
 
 
+async def test_what_a_document_says_is_seen_by_its_readers_alone(tmp_path: Path) -> None:
+    config = GraphConfig(home=tmp_path / "graph", workers=1)
+
+    def offer(document: str, readers: tuple[str, ...] | None, text: str) -> Offer:
+        async def passages() -> list[Passage]:
+            return list(paper_of(text, title="Bericht", document=document)[1].passages)
+
+        return Offer(document, "Bericht", "de", "1", readers, passages)
+
+    offers = [
+        offer("offen.md", None, "Jonas Kettler, der Leiter des Bauamts, sprach."),
+        offer("akte.md", ("group:personal",), "Eva Geheim, die Leiterin des Sozialamts, schwieg."),
+    ]
+    await gather(offers, config=config, tenant="default", collection="default")
+    graph = Graph(config)
+    server = build(config, graph=graph)
+    hidden = await called(server, "ask", question="Wer leitet das Sozialamt?")
+    assert hidden["outcome"] == "cannot_answer" and "Geheim" not in json.dumps(hidden)
+    assert (await called(server, "ask", question="Wie viele Personen gibt es?"))["rows"] == [[1]]
+    drawn = await called(server, "picture", name="Bauamt")
+    assert "Geheim" not in json.dumps(drawn) and drawn["nodes"] == 2
+    with acting_as(Caller(subject="bo", groups=frozenset({"personal"}))):
+        seen = (await server.call_tool("ask", {"question": "Wer leitet das Sozialamt?"})).structured_content
+    graph.close()
+    assert seen is not None and seen["sentence"] == "Sozialamt wird geleitet von Eva Geheim."
+    assert seen["found"][0]["sources"][0]["quote"] == "Eva Geheim, die Leiterin des Sozialamts, schwieg."
+
+
 def test_a_source_is_that_of_its_document() -> None:
     _, paper = paper_of(TEXT, title="Bericht", document="a")
     assert paper.source == Source("town", name="text", document="a", title="Bericht")
