@@ -108,6 +108,40 @@ def test_an_origin_of_another_source_is_a_mistake_of_the_program(tmp_path: Path)
     assert generations(config(tmp_path)).current() is None
 
 
+@pytest.mark.parametrize("engine", ["ladybug", "kuzu"])
+def test_strange_text_arrives_or_loses_only_what_is_no_text(tmp_path: Path, engine: str) -> None:
+    used = GraphConfig.model_validate({"home": tmp_path / "store", "engine": engine, "workers": 1})
+    source = Source("default", document="a", name="text", title="T\ud800")
+    here = source.origin(quote="a\ud800b", heading="\udfff", start=0, end=3)
+    odd = [
+        "a\x00b",
+        "a\nb\r\nc",
+        'a"b""c',
+        "a\\",
+        "'; DROP TABLE x; //",
+        "😀",
+        "\x01\x1b[31m",
+        "NULL",
+        "{a: 1}",
+        "ä" * 30_000,
+    ]
+    kept = {"a\ud800b": "a?b", "\ufeffx": "x"} | {text: text for text in odd}
+    nodes = [Node(text, text[:40], text, text, {"p": text}, here) for text in kept]
+    keep([Brought(source, nodes, [Edge(text, text[:40], "NULL", text, {}, here) for text in kept])], config=used)
+    graph = Graph(used)
+
+    rows = graph.query(GraphQuery(cypher="MATCH (a)-[r]->(b) RETURN a.id, a.name, a.p, r.since"), reach=reach()).rows
+    cut = [[f"{text[:20_000]}…" if len(text) > 20_000 else text] * 4 for text in kept.values()]
+    assert sorted(map(str, rows)) == sorted(map(str, cut))
+    graph.close()
+
+
+def test_a_node_without_an_id_is_a_mistake_of_the_program(tmp_path: Path) -> None:
+    source = Source("default", document="a")
+    with pytest.raises(ValueError, match=r"has an empty id, label or type"):
+        keep([Brought(source, [Node("", "Person", "x", "", {}, source.origin())], [])], config=config(tmp_path))
+
+
 def test_what_is_forgotten_takes_only_its_own_along(tmp_path: Path) -> None:
     used = config(tmp_path)
     letter = Source("default", document="brief", name="text")

@@ -73,18 +73,19 @@ class Records:
         """What this source brings from now on. Each node and edge must have an origin in it."""
         scope = self._scope(source.tenant, source.collection, source.readers)
         key = (source.tenant, source.collection, source.document or "", source.name)
+        title = source.title and _storable(source.title)
         row = self._one("SELECT id FROM sources WHERE (tenant, collection, document, name) = (?, ?, ?, ?)", *key)
         if row is None:
             row = self._one(
                 "INSERT INTO sources(scope, tenant, collection, document, name, title, version) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
-                *(scope, *key, source.title, source.version),
+                *(scope, *key, title, source.version),
             )
             assert row is not None
         else:
             # Its number stays: what it says first, it says first again.
             self._drop_records([row[0]])
-            changed = [scope, source.title, source.version, row[0]]
+            changed = [scope, title, source.version, row[0]]
             self._connection.execute("UPDATE sources SET scope = ?, title = ?, version = ? WHERE id = ?", changed)
         nodes_before = self._connection.total_changes
         self._insert("nodes", row[0], source, nodes, lambda node: (node.label, node.id, node.name, node.description))
@@ -256,16 +257,26 @@ class Records:
 
 def _row(number: int, source: Source, record: Node | Edge, facts: tuple[str, ...]) -> tuple[object, ...]:
     origin = record.origin
-    if (origin.tenant, origin.collection, origin.readers, origin.document) != (
-        source.tenant,
-        source.collection,
-        source.readers,
-        source.document,
-    ):
+    whose = (origin.tenant, origin.collection, origin.readers, origin.document)
+    if whose != (source.tenant, source.collection, source.readers, source.document):
         raise ValueError(f"{facts} is of another source than {source.name!r}. Make its origin with 'source.origin'.")
-    properties = json.dumps(dict(record.properties), ensure_ascii=False)
-    place = (origin.heading, origin.page, origin.start, origin.end, origin.quote, origin.file, origin.line)
-    return (number, *facts, properties, *place)
+    said = tuple(map(_clean, facts))
+    if not all(said[: 3 if isinstance(record, Edge) else 2]):
+        raise ValueError(f"{facts} of {source.name!r} has an empty id, label or type. Expected all of them.")
+    properties = {_clean(name): _clean(value) for name, value in record.properties.items()}
+    quote = origin.quote and _storable(origin.quote)
+    place = (origin.heading and _storable(origin.heading), origin.page, origin.start, origin.end, quote, origin.file)
+    return (number, *said, json.dumps(properties, ensure_ascii=False), *place, origin.line)
+
+
+def _clean(text: str) -> str:
+    """Without the mark that begins files: an engine would take it for one."""
+    return _storable(text).replace("\ufeff", "")
+
+
+def _storable(text: str) -> str:
+    """Half of a surrogate pair is no text in UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _origin(row: tuple[Any, ...]) -> Origin:
