@@ -65,6 +65,26 @@ def test_numbers_of_an_english_sheet_have_a_point() -> None:
     )
 
 
+def test_a_cell_that_spans_rows_stands_in_each_of_them() -> None:
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+        sheet = book.add_worksheet("Ämter")
+        sheet.merge_range(0, 1, 0, 3, "Ämter der Stadt")
+        sheet.write_row(1, 1, ["Amt", "Raum", "Tag"])
+        sheet.merge_range(2, 1, 4, 1, "Bauamt")
+        for row, column in ((0, 0), (5, 9), (90, 1)):
+            sheet.merge_range(row, column, row + 5, column, "")
+        for at in range(3):
+            sheet.write_row(2 + at, 2, [f"Raum {at}", "Montag"])
+    [document] = read("a.xlsx", out.getvalue())
+    assert document.text.split("\n")[2:] == [
+        "Ämter der Stadt",
+        "",
+        "| Amt | Raum | Tag |",
+        *(f"| Bauamt | Raum {at} | Montag |" for at in range(3)),
+    ]
+
+
 def test_every_chunk_of_a_large_sheet_is_indexed_with_its_header() -> None:
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, {"in_memory": True}) as book:

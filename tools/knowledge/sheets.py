@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from tools.knowledge.facts import date_of, metadata_of, properties
@@ -47,6 +48,7 @@ def read_sheets(data: bytes, limits: Limits) -> Extract:
         if sheet.start is None:
             continue
         rows = list(sheet.iter_rows())
+        _fill_down(rows, sheet.start[1], sheet.merged_cell_ranges or [])
         total += sum(len(cell) for row in rows for cell in row if isinstance(cell, str))
         if total > limits.text_chars:
             raise Unreadable(f"The text has more than {limits.text_chars:,} code points. Split the file.")
@@ -59,6 +61,20 @@ def read_sheets(data: bytes, limits: Limits) -> Extract:
         date=date_of(facts.get("modified") or facts.get("date") or facts.get("created")),
         metadata=metadata_of([("author", facts.get("creator"))]),
     )
+
+
+def _fill_down(rows: list[list[Value]], left: int, merged: Sequence[tuple[tuple[int, int], tuple[int, int]]]) -> None:
+    """Gives a cell that spans rows to each of them: a row is to be understood by itself."""
+    filled = 0
+    for (top, column), (bottom, _) in merged:
+        at = column - left
+        if top >= len(rows) or not 0 <= at < len(rows[top]):  # empty cells may be merged beyond the last one
+            continue
+        for row in rows[top + 1 : bottom + 1]:
+            row[at] = rows[top][at]
+            filled += 1
+        if filled > _AREA:
+            return
 
 
 def _texts(rows: list[list[Value]], left: int, looked: _Looks) -> list[list[str]]:
