@@ -98,9 +98,10 @@ def laws(text: str, short: Mapping[str, str]) -> list[Mention]:
         if law is not None:
             found.append(Mention(LAW, law.name, section.start(), law.end, {"provision": _spaced(section[0])}))
     for name, full in short.items():
+        if len(name) < 3 or name not in text:  # "AO" and "GG" alone may be anything
+            continue
         for place in re.finditer(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text):
-            if len(name) > 2:  # "AO" and "GG" alone may be anything
-                found.append(Mention(LAW, full, place.start(), place.end()))
+            found.append(Mention(LAW, full, place.start(), place.end()))
     return apart(_with_short(text, one) for one in apart(found))
 
 
