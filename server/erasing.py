@@ -132,6 +132,7 @@ class _Erasing:
         for name in sorted({each.collection for each in documents}):
             ids = [each.id for each in documents if each.collection == name]
             self._count(await anyio.to_thread.run_sync(_from_graph, self._house, self._tenant, name, ids))
+        await anyio.to_thread.run_sync(self._house.servers.refresh)
         done = await erasure.purge(self._library, self._tenant)
         where = f"tables of the knowledge base, written anew ({done['tables']} tables, {done['rows']} rows)"
         self._checks.append(Check(where=where, looked_at=done["files"], left=done["older"] + done["versions"]))

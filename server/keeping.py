@@ -29,6 +29,7 @@ async def remove_collection(servers: "Servers", caller: Caller, name: str) -> No
     await servers.collections.remove(caller, name)
     await servers.library.forget_all(caller, shelf=name)
     await anyio.to_thread.run_sync(_empty, servers, caller.tenant, name)
+    await anyio.to_thread.run_sync(servers.refresh)
 
 
 async def keep(servers: "Servers") -> None:

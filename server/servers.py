@@ -144,6 +144,7 @@ class Servers:
         for wait in (0.1, 0.5, 2.0, 10.0, 30.0, 0.0):
             try:
                 await to_thread(forget, tenant, collection, documents, config=self.graph)
+                await to_thread(self.refresh)
                 return
             except Unavailable:  # somebody is loading
                 if not wait:
