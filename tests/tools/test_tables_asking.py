@@ -61,6 +61,7 @@ def first(answer: TableAnswer) -> list[object]:
         ("Wie viele Gebühren gelten ab 2027?", [11]),
         ("Wie viele Gebühren gelten seit dem 1. Januar 2027?", [11]),
         ("Wie viel Restabfall gab es 2024?", [5950]),
+        ("Wie ist das Verhältnis der Einwohner von Nordstadt zu Altstadt 2025?", [8855 / 6190]),
     ],
 )
 def test_a_question_in_plain_words_gives_the_right_rows(tables: Tables, question: str, row: list[object]) -> None:

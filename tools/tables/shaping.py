@@ -123,14 +123,16 @@ class _Shaping(Ranked):
     def _compare(self, cue: Cue) -> Shape | None:
         reading = self.reading
         for other in reading.cues:
-            if other.kind in ("between", "average", "sum", "extreme") and other is not cue:
+            if other.kind in ("between", "average", "extreme"):
                 return None
+            if other.kind == "sum":
+                reading.take(other)
         reading.take(cue)
         reading.taken.update(
             at for at, word in enumerate(reading.question) if word.folded in ("between", "zwischen", "than", "als")
         )
         sides = self._sides()
-        measure = self._compared(cue)
+        measure = self._compared()
         if sides is None or measure is None or self.by:
             return None
         where = self._equal()
@@ -141,9 +143,9 @@ class _Shaping(Ranked):
             Compare(table=self.table.name, measure=measure, sides=sides, where=tuple(where), result=result), latest
         )
 
-    def _compared(self, cue: Cue) -> Measure | None:
+    def _compared(self) -> Measure | None:
         reading = self.reading
-        columns = [link for link in reading.free("column") if reading.numeric(link)]
+        columns = [link for link in reading.free("column") if reading.numeric(link) and link.start not in reading.taken]
         if columns:
             column = reading.name(columns[0].table, columns[0].column or "")
             for link in columns:
@@ -170,6 +172,10 @@ class _Shaping(Ranked):
                 self.values = [value for value in self.values if value not in several]
                 return tuple(Side(label=value.values[0], where=(reading.equal(value),)) for value in several)
         years = [each for each in self.where if reading.time and each.column == reading.time.name and each.test == "is"]
+        limits = [each for each in self.where if each.test in ("above", "at_least", "below", "at_most")]
+        if len(limits) == 2 and limits[0].column == limits[1].column and not self.values[1:]:
+            self.where = [each for each in self.where if each not in limits]
+            return tuple(Side(label=f"{each.test} {each.values[0]}", where=(each,)) for each in limits)
         if len(years) >= 2:
             self.where = [each for each in self.where if each not in years]
             return tuple(Side(label=str(each.values[0]), where=(each,)) for each in years)
