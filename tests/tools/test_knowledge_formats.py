@@ -16,7 +16,10 @@ from tools.knowledge.extract import prepare
 from tools.knowledge.formats import Limits, Skip
 from tools.knowledge.prepared import Prepared
 
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+    pytest.mark.timeout(30),
+]
 
 LIMITS = Limits(text_chars=1_000_000, output_chars=2_000_000)
 
@@ -194,6 +197,21 @@ wann wird die Biotonne geleert?\
     assert (order.record, order.title, order.fraction) == snapshot(("Ordnung.docx", "Friedhofsordnung", 0.5))
     assert isinstance(picture, Skip)
     assert (picture.place, picture.reason[:32]) == ("foto.png", "Files of type '.png' are not rea")
+
+
+def test_a_forwarded_message_lies_below_the_one_that_holds_it() -> None:
+    inner, outer = EmailMessage(), EmailMessage()
+    inner["Subject"] = "Lärm in der Nacht"
+    inner.set_content("Es war sehr laut.\n")
+    inner.add_attachment("Tag;Uhrzeit\nMontag;23:10\n", subtype="csv", filename="../Lärm_protokoll.csv")
+    outer["Subject"] = "WG: Lärm"
+    outer.set_content("Siehe Anhang.\n")
+    outer.add_attachment(inner)
+    assert [(one.record, one.title) for one in read("a.eml", outer.as_bytes())] == [
+        ("", "WG: Lärm"),
+        ("1.eml", "Lärm in der Nacht"),
+        ("1.eml/Lärm_protokoll.csv", "Lärm protokoll"),
+    ]
 
 
 def test_of_a_message_plain_text_is_taken_before_html_and_html_before_nothing() -> None:

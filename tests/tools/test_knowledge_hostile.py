@@ -10,7 +10,7 @@ from tools.knowledge import KnowledgeConfig
 from tools.knowledge.formats import Skip, Unreadable
 from tools.knowledge.reader import Reader
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
 
 @pytest.fixture(scope="module")

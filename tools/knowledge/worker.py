@@ -13,9 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from tools.knowledge.alone import reason_of
 from tools.knowledge.chunking import Chunking
 from tools.knowledge.extract import prepare
-from tools.knowledge.formats import Limits, Skip, Unreadable
+from tools.knowledge.formats import Limits, Skip
 from tools.knowledge.prepared import Prepared
 
 __all__ = ["main"]
@@ -46,16 +47,8 @@ def _serve(sink: BinaryIO, request: dict[str, Any], data: bytes) -> None:
             else:
                 _send(sink, {"document": asdict(found)})
         _send(sink, {"end": True})
-    except Unreadable as error:
-        _send(sink, {"fail": str(error)})
-    except MemoryError:
-        _send(sink, {"fail": "Reading it needs more memory than a file may use."})
-    except RecursionError:
-        _send(sink, {"fail": "It is nested too deeply."})
-    except (
-        Exception
-    ) as error:  # top handler: parsers of foreign formats raise whatever they like, and a file fails alone
-        _send(sink, {"fail": f"The file is damaged or not what its name says: {type(error).__name__}: {error}"[:500]})
+    except Exception as error:  # top handler: parsers raise whatever they like, and a file fails alone
+        _send(sink, {"fail": reason_of(error)})
 
 
 def _documents(request: dict[str, Any], data: bytes) -> Iterator[Prepared | Skip]:
