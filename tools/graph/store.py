@@ -135,7 +135,7 @@ class Graph:
             for distance in range(1, asked.depth + 1):
                 if not (border and view.schema.edges):
                     break
-                around = self._ask(view, _AROUND, {"keys": _keys(border)}, asked.limit + len(nodes), stop)
+                around = self._ask(view, _AROUND, _named(border), asked.limit + len(nodes), stop)
                 fresh = {_key(row[0]): _node(row[0], distance) for row in around["rows"] if _key(row[0]) not in nodes}
                 room = asked.limit - len(nodes)
                 truncated = truncated or bool(around["truncated"]) or len(fresh) > room
@@ -143,8 +143,7 @@ class Graph:
                 nodes |= {key: fresh[key] for key in border}
             edges: list[GraphEdge] = []
             if view.schema.edges:
-                given = {"keys": _keys(list(nodes)), "names": [f"{label} {id}" for label, id in nodes]}
-                between = self._ask(view, _BETWEEN, given, _EDGES, stop)
+                between = self._ask(view, _BETWEEN, _named(list(nodes)), _EDGES, stop)
                 edges = [_edge(row[0]) for row in between["rows"]]
                 truncated = truncated or bool(between["truncated"])
             cite = Citing(view, [key[1] for key in nodes])
@@ -218,13 +217,10 @@ _BY_NAME = (
     "MATCH (n) WHERE lower(n.name) = lower($name) OR n.id = $name RETURN n, n.id AS i, label(n) AS l ORDER BY i, l"
 )
 # Kuzu finds wrong rows where IN is the condition itself (see `tools.graph.cypher`).
-_AROUND = (
-    "UNWIND $keys AS k MATCH (a)--(b) WHERE a.id = k.id AND label(a) = k.label "
-    "RETURN DISTINCT b, label(b) AS l, b.id AS i ORDER BY i, l"
-)
+_IS = "({0}.id IN $ids) = true AND (concat(label({0}), ' ', {0}.id) IN $keys) = true"
+_AROUND = f"MATCH (a)--(b) WHERE {_IS.format('a')} RETURN DISTINCT b, label(b) AS l, b.id AS i ORDER BY i, l"
 _BETWEEN = (
-    "UNWIND $keys AS k MATCH (a)-[r]->(b) WHERE a.id = k.id AND label(a) = k.label "
-    "AND (concat(label(b), ' ', b.id) IN $names) = true "
+    f"MATCH (a)-[r]->(b) WHERE {_IS.format('a')} AND {_IS.format('b')} "
     "RETURN r ORDER BY r.source, label(r), r.target, r.since"
 )
 _ALL_NAMES = "MATCH (n) RETURN n.name LIMIT $most"
@@ -235,8 +231,8 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str]:
     return row["label"], row["id"]
 
 
-def _keys(keys: list[tuple[str, str]]) -> list[dict[str, str]]:
-    return [{"label": label, "id": id} for label, id in keys]
+def _named(keys: list[tuple[str, str]]) -> dict[str, Any]:
+    return {"ids": [id for _, id in keys], "keys": [f"{label} {id}" for label, id in keys]}
 
 
 def _node(row: Mapping[str, Any], distance: int) -> GraphNode:
