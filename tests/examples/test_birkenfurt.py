@@ -4,6 +4,7 @@ import csv
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import docx
 import pypdfium2
@@ -14,6 +15,7 @@ from inline_snapshot import snapshot
 from selectolax.lexbor import LexborHTMLParser
 
 from examples.birkenfurt.build import build
+from examples.birkenfurt.expected import from_graph, from_tables
 from examples.birkenfurt.source import Table, read
 
 ROOT = Path(__file__).parents[2] / "examples" / "birkenfurt"
@@ -134,3 +136,27 @@ def test_every_gold_answer_stands_verbatim_in_its_document(stored: dict[str, str
     answered, unanswered = questions["answered"], questions["unanswered"]
     assert (len(answered), len(unanswered)) == (40, 12)
     assert [item["question"] for item in answered if item["answer"] not in stored[item["document"]]] == []
+
+
+def asked(name: str) -> list[dict[str, Any]]:
+    return yaml.safe_load((ROOT / "questions" / f"{name}.yaml").read_text(encoding="utf-8"))["questions"]
+
+
+def test_every_gold_answer_of_the_test_set_stands_verbatim_in_its_document(stored: dict[str, str]) -> None:
+    golden = [(document, gold) for case in asked("documents") for document, gold in case["gold"].items()]
+    answers = [(document, one) for document, gold in golden for one in (gold if isinstance(gold, list) else [gold])]
+    assert [one for one in answers if one[1] not in stored[one[0]]] == []
+    assert {document for document, _ in answers} == set(stored)
+
+
+def test_the_test_set_has_its_numbers_and_no_question_twice() -> None:
+    names = ("documents", "unanswerable", "graph", "tables")
+    questions = [case["question"] for name in names for case in asked(name)]
+    assert [len(asked(name)) for name in names] == [100, 40, 50, 50]
+    assert [one for one, times in Counter(questions).items() if times > 1] == []
+    assert {case["near"] for case in asked("unanswerable")} <= {path.name for path in DOCUMENTS.iterdir()}
+
+
+def test_the_lists_answer_every_question_to_graph_and_tables() -> None:
+    assert [case["question"] for case in asked("graph") if not all(from_graph(case["expected"]))] == []
+    assert [case["question"] for case in asked("tables") if not from_tables(case["expected"])] == []

@@ -1,6 +1,5 @@
 """The embedded engine on the sample documents: every sentence it says stands in its source, and off topic it is silent."""
 
-from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from agents.answer import Question, answer
 from agents.kit import Result
 from agents.kit.grounding import texts_in
 from compositions.newsletter import Brief, newsletter
-from server import House, Settings, open_house
+from server import House
 from server.house import LOCAL
 from tools.base import Citation
 
@@ -20,13 +19,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 TOWN = Path(__file__).parents[2] / "examples" / "birkenfurt"
 TOPICS = yaml.safe_load((TOWN / "topics.yaml").read_text("utf-8"))
 QUESTIONS = yaml.safe_load((TOWN / "questions.yaml").read_text("utf-8"))
-
-
-@pytest.fixture(scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[House]:
-    async with open_house(Settings(home=tmp_path_factory.mktemp("home"))) as opened:
-        await opened.servers.library.ingest([TOWN / "documents"], caller=LOCAL)
-        yield opened
 
 
 async def quoted(house: House, result: Result[Any], texts: list[str]) -> int:
