@@ -105,8 +105,9 @@ def _edges(page: "pdfium.PdfPage") -> Iterator[dict[str, Any]]:
     """Straight lines along the axes, of strokes and of filled areas alike."""
     import ctypes
 
-    from pypdfium2 import raw
+    import pypdfium2
 
+    raw = cast(Any, pypdfium2.raw)  # Any: bindings made by ctypes have no types
     x, y = ctypes.c_float(), ctypes.c_float()
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     left = _SEGMENTS

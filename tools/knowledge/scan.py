@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from tools.knowledge.formats import Unreadable
 
@@ -89,15 +89,16 @@ def _found(places: str) -> Scanner | None:
 
 def scanned(page: "pdfium.PdfPage") -> bool:
     """Whether a page without text shows something that may be some."""
-    from pypdfium2 import raw
+    import pypdfium2
 
-    return raw.FPDFPage_CountObjects(page.raw) > 0
+    return cast(Any, pypdfium2.raw).FPDFPage_CountObjects(page.raw) > 0  # Any: the bindings have no types
 
 
 def _drawn(page: "pdfium.PdfPage") -> bytes:
     """The page as a grey image in PGM."""
-    from pypdfium2 import raw
+    import pypdfium2
 
+    raw = cast(Any, pypdfium2.raw)  # Any: as above
     wide, high = ctypes.c_uint(), ctypes.c_uint()
     for index in range(raw.FPDFPage_CountObjects(page.raw)):
         item = raw.FPDFPage_GetObject(page.raw, index)
@@ -108,7 +109,7 @@ def _drawn(page: "pdfium.PdfPage") -> bytes:
             raise Unreadable(
                 f"An image on it has {wide.value:,} × {high.value:,} pixels. Expected at most {_IMAGE:,} in all."
             )
-    width, height = page.get_size()
+    width, height = cast("tuple[float, float]", page.get_size())
     scale = min(_DOTS / 72, (_PIXELS / max(1.0, width * height)) ** 0.5, _SIDE / max(1.0, width, height))
     bitmap = cast("Callable[..., _Bitmap]", page.render)(scale=scale, grayscale=True)
     rows = memoryview(bitmap.buffer).cast("B")
