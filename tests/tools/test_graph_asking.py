@@ -11,7 +11,7 @@ from inline_snapshot import snapshot
 from starlette.responses import JSONResponse, Response
 from town_graph import paper_of
 
-from tools.base import ArtifactStore, Caller, Passage, acting_as
+from tools.base import ArtifactStore, Caller, Passage, ToolRef, acting_as
 from tools.endpoint import Endpoint
 from tools.graph import Answer, Depiction, GraphConfig, Templates
 from tools.graph.extracting import EdgeRule, Extraction, Given, Report, extract, papers
@@ -162,7 +162,7 @@ async def test_a_model_that_does_not_serve_is_said(
 async def test_templates_and_pictures_are_tools(config: GraphConfig, graph: Graph, tmp_path: Path) -> None:
     artifacts = ArtifactStore(tmp_path)
     server = build(config, graph=graph, artifacts=artifacts)
-    assert len(Templates.model_validate(await called(server, "templates")).templates) == 23
+    assert len(Templates.model_validate(await called(server, "templates")).templates) == 27
     drawn = Depiction.model_validate(await called(server, "picture", name="Bürgerbüro", limit=9))
     assert (drawn.nodes, drawn.edges, drawn.truncated) == (9, 10, False)
     assert drawn.mermaid.startswith('flowchart LR\n  n0(["Bürgerbüro<br/>Office"])')
@@ -322,3 +322,12 @@ async def test_what_a_document_says_is_seen_by_its_readers_alone(tmp_path: Path)
 def test_a_source_is_that_of_its_document() -> None:
     _, paper = paper_of(TEXT, title="Bericht", document="a")
     assert paper.source == Source("town", name="text", document="a", title="Bericht")
+
+
+def test_no_module_takes_the_name_of_a_tool() -> None:
+    """A module that is imported becomes an attribute of its package, in place of the reference of that name."""
+    import tools.graph
+
+    folder = Path(tools.graph.__file__).parent
+    refs = {name for name, value in vars(tools.graph).items() if isinstance(value, ToolRef)}
+    assert len(refs) == 6 and refs.isdisjoint(path.stem for path in folder.glob("*.py"))

@@ -5,9 +5,9 @@ from xml.etree import ElementTree
 import pytest
 
 from tools.graph import GraphEdge, GraphNode
+from tools.graph.drawing import draw
 from tools.graph.layout import arrange
 from tools.graph.mermaid import mermaid
-from tools.graph.picture import draw
 from tools.image.colour import contrast
 
 SVG = "{http://www.w3.org/2000/svg}"

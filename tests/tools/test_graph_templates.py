@@ -13,7 +13,7 @@ from tools.graph.cypher import checked
 from tools.graph.loading import load
 from tools.graph.questions import matches
 from tools.graph.store import Graph
-from tools.graph.templates import TEMPLATES
+from tools.graph.template import TEMPLATES
 
 DATA = Path(__file__).parents[2] / "examples" / "birkenfurt" / "data"
 ANNA = Reach(Caller(subject="anna", tenant="default"))
@@ -67,7 +67,7 @@ def asked(graph: Graph, question: str) -> Answer:
         ("Wer ist die Leiterin des Standesamts?", "leads", "Standesamt wird geleitet von Miriam Ostwald."),
         ("Who is in charge of the Bauamt?", "leads", "Bauamt is led by Sabine Wiedekind."),
         ("Was leitet Jonas Kettler?", "led", "Jonas Kettler leitet Bürgerbüro."),
-        ("What is part of the Kulturamt?", "parts", "Part of Kulturamt: Leonie Brandis and Stadtbibliothek."),
+        ("What is part of the Kulturamt?", "parts", "Part of Kulturamt: Stadtbibliothek."),
         ("Wozu gehört das Standesamt?", "whole", "Standesamt gehört zu: Ordnungsamt."),
         ("In welchem Stadtteil liegt das Bauamt?", "where", "Bauamt ist hier: Mühlenviertel."),
         ("Which services does the Standesamt offer?", "offers", "Standesamt offers: Eheschließung anmelden."),
@@ -197,7 +197,7 @@ def test_a_name_is_a_value_and_never_cypher(town: Graph, name: str) -> None:
 
 def test_every_template_has_examples_that_lead_to_it(town: Graph) -> None:
     known = listed(town, reach=ANNA).templates
-    assert [one.name for one in known] == list(TEMPLATES) and len(known) == 23
+    assert [one.name for one in known] == list(TEMPLATES) and len(known) == 27
     schema = town.schema(reach=ANNA)
     for one in known:
         for example in one.examples:

@@ -15,7 +15,7 @@ from tools.graph.phrases import LACKS, UNKNOWN, joined
 from tools.graph.questions import Matched, matches
 from tools.graph.roles import types_of
 from tools.graph.store import Graph
-from tools.graph.templates import TEMPLATES, Known, Lacking, Nodes, Plan, Template
+from tools.graph.template import TEMPLATES, Known, Lacking, Nodes, Plan, Template
 from tools.language import Language, detect, stems
 
 __all__ = ["answered", "language_of", "listed", "sentence_of"]
@@ -40,6 +40,7 @@ _MOST = 50
 """Nodes of one name."""
 _SHOWN = 3
 _DEPTH = 6
+_HOW_MANY = re.compile(r"(?:(?P<de>wie ?viele)|(?P<en>how many))\s+", re.IGNORECASE)
 _ENDINGS = ("s", "es", "n", "en", "e")
 
 
@@ -95,12 +96,32 @@ def answered(graph: Graph, asked: Ask, *, reach: Reach, stop: Event | None = Non
             return answer
         if unsure is None or (unsure.outcome == "cannot_answer" and answer.outcome == "nothing"):
             unsure = answer
+    if counted := _counted(graph, asked, reach, stop):
+        return counted
     if unsure is not None:
         return unsure
     language = language_of(asked)
     if missing is not None:
         return Answer(outcome="cannot_answer", sentence=_unnamed(missing, language))
     return Answer(outcome="not_understood", sentence=UNKNOWN["not_understood"][language])
+
+
+def _counted(graph: Graph, asked: Ask, reach: Reach, stop: Event | None) -> Answer | None:
+    """`Wie viele Ämter gehören zu …` is `Welche Ämter gehören zu …`, counted; None where that has no answer."""
+    said = (asked.question or "").strip()
+    found = _HOW_MANY.match(said)
+    if found is None:
+        return None
+    question = f"{'Which' if found['en'] else 'Welche'} {said[found.end() :]}"
+    language = language_of(asked)
+    given = asked.model_copy(update={"question": question, "language": language, "limit": _ALIKE})
+    answer = answered(graph, given, reach=reach, stop=stop)
+    if answer.outcome != "found" or answer.truncated or "answer" not in answer.columns:
+        return None
+    at = answer.columns.index("answer")
+    names = list(dict.fromkeys(_shown(row[at]) for row in answer.rows))
+    told = UNKNOWN["counted"][language].format(count=len(names), names=joined(names, language))
+    return answer.model_copy(update={"sentence": told})
 
 
 class _Unnamed(NotFound):
@@ -158,6 +179,9 @@ class _Asking:
         """
         low = name.lower()
         spellings = {low, *(low.removesuffix(end) for end in _ENDINGS if len(low) - len(end) > 3)}
+        what, _, doing = low.rpartition(" ")
+        if what and doing.endswith("en"):  # "die Hundesteuer anmelden" may be asked of the "Hundesteuer"
+            spellings.add(what)
         rows = self._rows(_NAMED, {"name": name, "spellings": sorted(spellings)}, _MOST).rows
         exact = [row for row in rows if row[0] == name or str(row[2]).lower() == low] or rows
         if exact:

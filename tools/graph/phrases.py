@@ -47,10 +47,25 @@ PHRASES: Final[Mapping[str, Phrases]] = {
         ("Der Graph nennt nichts, wozu {asked} gehört.", "The graph names nothing that {asked} belongs to."),
         ("Wozu gehört das Standesamt?", "What does the Standesamt belong to?"),
     ),
+    "staff": _said(
+        ("In {asked} arbeiten: {names}.", "In {asked} work: {names}."),
+        ("Der Graph nennt niemanden, der in {asked} arbeitet.", "The graph names nobody who works in {asked}."),
+        ("Wer arbeitet im Tiefbauamt?", "Who works in the Tiefbauamt?"),
+    ),
+    "work": _said(
+        ("{asked} arbeitet hier: {names}.", "{asked} works here: {names}."),
+        ("Der Graph sagt nicht, wo {asked} arbeitet.", "The graph does not say where {asked} works."),
+        ("Wo arbeitet Frieda Mohlau?", "Where does Frieda Mohlau work?"),
+    ),
     "where": _said(
         ("{asked} ist hier: {names}.", "{asked} is here: {names}."),
         ("Der Graph sagt nicht, wo {asked} ist.", "The graph does not say where {asked} is."),
         ("Wo ist das Bauamt?", "Where is the Bauamt?"),
+    ),
+    "inside": _said(
+        ("In {asked}: {names}.", "In {asked}: {names}."),
+        ("Der Graph nennt nichts in {asked}.", "The graph names nothing in {asked}."),
+        ("Was befindet sich in Lindenberg?", "What is in Lindenberg?"),
     ),
     "offers": _said(
         ("{asked} bietet an: {names}.", "{asked} offers: {names}."),
@@ -105,6 +120,11 @@ PHRASES: Final[Mapping[str, Phrases]] = {
         ),
         ("Wie hängen Bürgerbüro und Altstadt zusammen?", "How are Bürgerbüro and Altstadt connected?"),
     ),
+    "between": _said(
+        ("{edges}.", "{edges}."),
+        ("{first} und {second} sind nicht direkt verbunden.", "{first} and {second} are not directly connected."),
+        ("Seit wann leitet Jonas Kettler das Bürgerbüro?", "How long has Jonas Kettler led the Bürgerbüro?"),
+    ),
     "common": _said(
         ("{first} und {second} haben gemeinsam: {names}.", "{first} and {second} have in common: {names}."),
         ("{first} und {second} haben nichts gemeinsam.", "{first} and {second} have nothing in common."),
@@ -152,6 +172,7 @@ LACKS: Final[Mapping[str, Mapping[Language, str]]] = {
     "edges": _two("Verbindungen", "edges"),
     "leads": _two("Angaben, wer was leitet", "edges that say who leads what"),
     "belongs": _two("Angaben, was wozu gehört", "edges that say what belongs to what"),
+    "works": _two("Angaben, wer wo arbeitet", "edges that say who works where"),
     "located": _two("Angaben, wo etwas ist", "edges that say where things are"),
     "offers": _two("Angaben, wer was anbietet", "edges that say who offers what"),
     "regulated": _two("Angaben zu Rechtsgrundlagen", "edges that say what is regulated by what"),
@@ -172,6 +193,7 @@ UNKNOWN: Final = {
     "unnamed": _two("Der Graph kennt nichts mit dem Namen „{name}“.", "The graph knows nothing named “{name}”."),
     "meant": _two("Gemeint sein könnte: {names}.", "It may mean: {names}."),
     "abstained": _two("Der Graph kann das nicht beantworten: {why}", "The graph cannot answer that: {why}"),
+    "counted": _two("Es sind {count}: {names}.", "There are {count}: {names}."),
     "rows": _two("Der Graph nennt {count} Zeilen: {names}.", "The graph has {count} rows: {names}."),
     "no_rows": _two("Der Graph nennt dazu nichts.", "The graph says nothing of it."),
 }

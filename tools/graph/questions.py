@@ -12,7 +12,9 @@ __all__ = ["Matched", "matches"]
 
 _LEADER = r"(?:(?:Amts|Betriebs)?leiter(?:in|:in)?|leitung|chef(?:in)?|geschäftsführer(?:in)?|direktor(?:in)?|vorgesetzte[rn]?)"
 _THE_LEADER = r"(?:head|leader|director|manager|boss|chief)"
-_AUTHORITY = r"(?:amt|stelle|büro|behörde|abteilung|fachbereich|dezernat|einrichtung)"
+_AUTHORITY = (
+    r"(?:amt|ämtern?|stellen?|dienststellen?|büros?|behörden?|abteilung|fachbereich|dezernat|einrichtung(?:en)?)"
+)
 _LAW = r"(?:gesetz|gesetze|vorschrift|satzung|verordnung|norm|recht|paragraf|paragraph)"
 _N = r"(?P<name>.+?)"
 _TWO = r"(?P<first>.+?) (?:und|and) (?P<second>.+?)"
@@ -24,7 +26,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
      rf"(?:wie|wodurch) (?:hängen|sind|hängt|ist) {_TWO} (?:zusammen|verbunden|verknüpft|miteinander "
      r"verbunden)"),
     ("path",
-     r"(?:was|welche(?:r|n)? (?:weg|verbindung|pfad)) (?:verbindet|gibt es zwischen|führt von) "
+     r"(?:was|welche(?:r|n)? (?:weg|verbindung|pfad)) (?:verbindet|gibt es zwischen|besteht zwischen|führt von) "
      r"(?P<first>.+?) (?:und|mit|zu[mr]?) (?P<second>.+?)"),
     ("path",
      r"(?:der |den |die )?(?:kürzeste[rn]? )?(?:weg|verbindung|pfad) (?:von|zwischen) (?P<first>.+?) "
@@ -38,6 +40,11 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("common", rf"(?:welche )?gemeinsame(?:n|r)? (?:nachbarn|verbindungen)(?: von| haben)? {_TWO}"),
     ("common", rf"what do {_TWO} (?:have in common|share)"),
     ("common", rf"(?:the )?common neighbou?rs of {_TWO}"),
+    ("between", r"seit wann (?:leitet|führt|bietet|macht) (?P<first>.+?) (?P<second>(?:das|die|den|der) .+?)(?: an)?"),
+    ("between",
+     r"seit wann (?:gibt es|ist|liegt|gehört|arbeitet|sitzt|besteht) (?P<first>.+?) "
+     r"(?:in|im|zu|zum|zur|bei|beim|am) (?P<second>.+?)"),
+    ("between", r"(?:since when|how long) has (?P<first>.+?) (?:led|headed|run|offered|been in|been part of) (?P<second>.+?)"),
     ("changed",
      r"was (?:ist neu|ist anders|hat sich (?:geändert|verändert)|änderte sich|gilt) (?:seit|ab)(?: dem)? "
      r"(?P<since>.+?)"),
@@ -55,6 +62,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("count", rf"how many {_L}(?: are there| exist| do you know| does the graph (?:have|know))?"),
     ("leads", rf"wer (?:leitet|führt|verantwortet) {_N}"),
     ("leads", rf"wie heißt (?:der|die) {_LEADER} (?:des|der|von|vom|im|beim|bei der|in der) {_N}"),
+    ("leads", rf"wer (?:steht|ist) an der spitze (?:von|vom|des|der) {_N}"),
     ("leads", rf"wer ist für {_N} verantwortlich"),
     ("leads", rf"wer steht {_N} vor"),
     ("leads",
@@ -84,7 +92,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("law", rf"(?:what is )?(?:the )?legal basis (?:of|for) {_N}"),
     ("law", rf"what is {_N} based on"),
     ("regulates", rf"was (?:regelt|regeln) {_N}"),
-    ("regulates", rf"(?:was|welche [\wäöüÄÖÜß]+) (?:beruht|beruhen|basiert|basieren) auf {_N}"),
+    ("regulates", rf"(?:was|welche [\wäöüÄÖÜß]+) (?:beruht|beruhen|basiert|basieren|stützt sich|stützen sich) auf {_N}"),
     ("regulates", rf"what (?:does|do) {_N} (?:regulate|govern|cover)"),
     ("opening", rf"wann (?:öffnet|öffnen|hat|haben|ist|sind) {_N}(?: geöffnet| auf| offen)?"),
     ("opening", rf"(?:was sind |wie sind )?(?:die )?öffnungszeiten (?:von|vom|der|des|im|in der) {_N}"),
@@ -106,7 +114,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("decided", rf"who (?:decided|adopted|passed) {_N}"),
     ("office", rf"(?:welche[srn]?|was für ein|bei welche[rm]) {_AUTHORITY} (?:ist|sind) (?:für )?{_N} zuständig"),
     ("office",
-     rf"(?:welche[srn]?|was für ein|bei welche[rm]) {_AUTHORITY} (?:ist zuständig für|bearbeitet|macht|"
+     rf"(?:welche[srn]?|was für ein|bei welche[rm]) {_AUTHORITY} (?:ist zuständig für|bearbeitet|macht|erteilt|vergibt|genehmigt|"
      rf"erledigt|bietet|hilft bei|kümmert sich um) {_N}(?: an)?"),
     ("office",
      rf"(?:wo|bei wem|bei welche[rm] {_AUTHORITY}) "
@@ -114,7 +122,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("office", rf"an (?:wen|welche[sn]? {_AUTHORITY}) wende ich mich (?:wegen|für|bei|mit) {_N}"),
     ("office", rf"wer (?:ist|sind) (?:für )?{_N} zuständig"),
     ("office", rf"wer (?:ist zuständig für|bietet|kümmert sich um|bearbeitet) {_N}(?: an)?"),
-    ("office", rf"(?:wo|bei wem) (?:kann|muss|soll|könnte) (?:ich|man) {_N}"),
+    ("office", rf"(?:wo|bei wem|bei welche[rmn] {_AUTHORITY}) (?:kann|muss|soll|könnte) (?:ich|man) {_N}"),
     ("office",
      r"(?:which|what) (?:office|department|authority|agency|unit) (?:offers|handles|does|provides|is "
      rf"responsible for|is in charge of|takes care of|deals with) {_N}"),
@@ -143,27 +151,36 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("beside",
      rf"(?:which|what|list(?: all)?|show(?: all)?) {_L} (?:are |lie |is )?(?:located )?(?:in|at|of|with|"
      rf"near|connected with|connected to) {_N}(?: are there)?"),
+    ("work", rf"in welche[rm] [\wäöüÄÖÜß]+ (?:ist|arbeitet) {_N}(?: tätig| beschäftigt| angestellt)"),
+    ("inside", rf"(?:was|wer) (?:befindet sich|liegt|ist|sitzt|steht) (?:in|im|am) {_N}"),
+    ("inside", rf"welche [\wäöüÄÖÜß]+ (?:gibt es|liegen|sind|sitzen|stehen|befinden sich) (?:in|im|am) {_N}"),
+    ("inside", rf"(?:what|who|which [\w]+) (?:is|are|lies) (?:located )?(?:in|at) {_N}"),
     ("where",
      r"(?:wo|in welche[rm] [\wäöüÄÖÜß]+) (?:ist|liegt|liegen|sind|befindet sich|befinden sich|sitzt|sitzen|"
      rf"finde ich|steht) {_N}"),
     ("where", rf"(?:wie lautet |was ist )?(?:die )?(?:adresse|anschrift) (?:von|vom|der|des) {_N}"),
     ("where", rf"(?:where|in which [\w]+) (?:is|are|do i find|can i find|lies) {_N}(?: located| situated)?"),
     ("where", rf"(?:what is )?(?:the )?address of {_N}"),
-    ("parts", rf"(?:was|wer|welche [\wäöüÄÖÜß]+) (?:gehört|gehören) zu[mr]? {_N}"),
+    ("parts", rf"(?:was|wer|welche [\wäöüÄÖÜß]+) (?:gehört|gehören) (?:alles )?zu[mr]? {_N}"),
+    ("parts", rf"(?:was|wer|welche [\wäöüÄÖÜß]+) (?:ist|sind) {_N} (?:unterstellt|zugeordnet|angegliedert|nachgeordnet)"),
+    ("staff",
+     rf"(?:wer|welche [\wäöüÄÖÜß]+) (?:arbeitet|arbeiten|ist tätig|sind tätig) "
+     rf"(?:in|im|bei|beim|für|in der|bei der) {_N}"),
+    ("staff", rf"(?:who|which [\w]+) works? (?:in|for|at) {_N}"),
     ("parts", rf"(?:woraus|aus was) besteht {_N}"),
     ("parts",
-     r"(?:was|wer) (?:untersteht|arbeitet in|arbeitet bei|arbeitet im|arbeitet beim|ist teil von|ist "
+     r"(?:was|wer) (?:untersteht|ist teil von|ist "
      rf"mitglied von) {_N}"),
     ("parts",
-     rf"(?:what|who|which [\w]+) (?:belongs? to|is part of|are part of|works? (?:in|for|at)|reports to) {_N}"),
+     rf"(?:what|who|which [\w]+) (?:belongs? to|is part of|are part of|reports to) {_N}"),
     ("parts", rf"(?:what are )?(?:the )?(?:parts|members|units) of {_N}"),
     ("whole", rf"(?:wozu|wohin|zu wem|zu was|zu welche[rmn] [\wäöüÄÖÜß]+) gehört {_N}"),
     ("whole", rf"(?:wem|welchem [\wäöüÄÖÜß]+) untersteht {_N}"),
-    ("whole", rf"wem ist {_N} unterstellt"),
-    ("whole", rf"wo arbeitet {_N}"),
+    ("whole", rf"(?:wem|welche[rmn] [\wäöüÄÖÜß]+) (?:ist|sind) {_N} (?:unterstellt|zugeordnet|angegliedert|nachgeordnet)"),
+    ("work", rf"wo arbeitet {_N}"),
     ("whole", rf"what (?:does|do) {_N} belong to"),
     ("whole", rf"what is {_N} (?:a )?part of"),
-    ("whole", rf"where does {_N} work"),
+    ("work", rf"where does {_N} work"),
     ("neighbours", rf"(?:womit|mit wem|mit was) ist {_N} (?:verbunden|verknüpft|vernetzt)"),
     ("neighbours", rf"(?:was|wer) ist mit {_N} (?:verbunden|verknüpft|vernetzt)"),
     ("neighbours", rf"(?:die )?(?:nachbarn|verbindungen|umgebung) (?:von|vom|der|des) {_N}"),
@@ -185,7 +202,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("about", rf"(?:tell me|what do you know) about {_N}"),
 )  # fmt: skip
 _ARTICLE = re.compile(
-    r"^(?:(?:der|die|das|dem|den|des|ein|eine|einen|einem|einer|eines|the|a|an|mein|meine|meinen|my|dieser|diese|dieses)\s)+",
+    r"^(?:(?:der|die|das|dem|den|des|ein|eine|einen|einem|einer|eines|the|a|an|mein|meine|meinen|my|herr|herrn|frau|mr|mrs|ms|dieser|diese|dieses)\s)+",
     re.IGNORECASE,
 )
 _LOOSE = " \t\n.,;:!?\"'„“”»«›‹"

@@ -37,9 +37,13 @@ _WORDS: Mapping[Role, tuple[str, str]] = {
     ),
     # a part → the whole
     "belongs": (
-        "part_of belongs_to member_of subsidiary_of reports_to works_in works_for gehoert_zu teil_von ist_teil_von untersteht "
-        "mitglied_von arbeitet_in arbeitet_bei beschaeftigt_bei",
-        "has_part contains consists_of has_member employs umfasst hat_teil besteht_aus beschaeftigt",
+        "part_of belongs_to member_of subsidiary_of reports_to gehoert_zu teil_von ist_teil_von untersteht mitglied_von",
+        "has_part contains consists_of has_member umfasst hat_teil besteht_aus",
+    ),
+    # a person → who they work for
+    "works": (
+        "works_in works_for works_at employed_by employee_of arbeitet_in arbeitet_bei arbeitet_fuer beschaeftigt_bei",
+        "employs has_employee beschaeftigt",
     ),
     # a thing → where it is
     "located": (

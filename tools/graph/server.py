@@ -105,7 +105,7 @@ def build(
 
         def drawn() -> Depiction:
             # Fonts and the layout are loaded by the first picture, not by the start.
-            from tools.graph.picture import draw
+            from tools.graph.drawing import draw
 
             made = draw(found.nodes, found.edges, language=asked.language, truncated=found.truncated)
             svg = kept.put(made.svg.encode(), media_type="image/svg+xml", alt_text=made.alt_text, caller=caller)

@@ -208,6 +208,17 @@ def _path(_: _OfTwo, known: Known) -> Plan:
     )
 
 
+def _between(_: _OfTwo, known: Known) -> Plan:
+    _edges(known)
+    first, second = known.nodes["first"], known.nodes["second"]
+    return Plan(
+        f"MATCH (x)-[r]-(y) WHERE {_IS.format('x', '')} AND {_IS.format('y', 'to_')} "
+        "RETURN x AS source, r AS edge, y AS target ORDER BY label(r), r.since",
+        first.values() | second.values("to_"),
+        {"first": first.name, "second": second.name},
+    )
+
+
 def _common(_: _OfTwo, known: Known) -> Plan:
     _edges(known)
     first, second = known.nodes["first"], known.nodes["second"]
@@ -276,9 +287,12 @@ TEMPLATES: Mapping[str, Template] = {
     for template in (
         _role("leads", "Who leads an office, a company or a place.", "leads", subject=True),
         _role("led", "What a person leads.", "leads", subject=False),
-        _role("parts", "What belongs to something: its parts, members and staff.", "belongs", subject=True),
-        _role("whole", "What something or somebody belongs to.", "belongs", subject=False),
+        _role("parts", "What belongs to something: its parts and members.", "belongs", subject=True),
+        _role("whole", "What something belongs to.", "belongs", subject=False),
+        _role("staff", "Who works somewhere.", "works", subject=True),
+        _role("work", "Where somebody works.", "works", subject=False),
         _role("where", "Where something is.", "located", subject=False),
+        _role("inside", "What is in a place.", "located", subject=True),
         _role("offers", "What an office does for people.", "offers", subject=False),
         _role("office", "Which office does a service.", "offers", subject=True),
         _role("law", "Which statute a service, or another statute, rests on.", "regulated", subject=False),
@@ -289,6 +303,9 @@ TEMPLATES: Mapping[str, Template] = {
         _role("deadline", "By when, or within what time, something is to be done.", "due", subject=False),
         _role("decided", "When, and by whom, something was decided.", "decided", subject=False),
         Template("path", "How two things are connected, by the shortest way.", _OfTwo, _path, None, ("first", "second")),
+        Template(
+            "between", "What joins two things directly, and since when.", _OfTwo, _between, None, ("first", "second")
+        ),
         Template(
             "common", "What two things are both connected with.", _OfTwo, _common, None, ("first", "second")
         ),
