@@ -68,7 +68,7 @@ def test_the_picture_is_told_in_words() -> None:
     assert picture.findtext(f"{SVG}title") == "What surrounds Rathaus"
     assert picture.findtext(f"{SVG}desc") == drawn.alt_text
     assert picture.attrib["aria-labelledby"] == "graph-title graph-text"
-    kinds = [text.text for text in picture.iter(f"{SVG}text") if text.get("class") == "kind"]
+    kinds = [text.text or "" for text in picture.iter(f"{SVG}text") if text.get("class") == "kind"]
     assert sorted(kinds) == ["Office", "Person", "Service"]
 
 
