@@ -1,4 +1,4 @@
-"""Brings what the tests marked 'real' need from outside: a browser and a database by apt, other people's clients by npm.
+"""Brings what the tests marked 'real' need from outside: browser, database and text recognition by apt, other people's clients by npm.
 
 What is there already is used as it is; a second start costs nothing and needs no network.
 """
@@ -15,10 +15,11 @@ WANTED = ROOT / "deploy" / "real"
 NODE = ROOT / ".tools" / "node"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OLDEST_NODE = 18
+OCR = "tesseract-ocr tesseract-ocr-deu"
 
 
 def main() -> int:
-    wanted = (("chromium", browser()), ("nodejs npm", node()), ("postgresql", postgresql()))
+    wanted = (("chromium", browser()), ("nodejs npm", node()), ("postgresql", postgresql()), (OCR, tesseract()))
     missing = [package for package, there in wanted if not there]
     if missing:
         apt(" ".join(missing).split())
@@ -36,6 +37,9 @@ def main() -> int:
             "PostgreSQL is not there. Expected its server programs (initdb, postgres); install them.", file=sys.stderr
         )
         return 2
+    if not tesseract():
+        print("tesseract with German is not there. Expected both on PATH; install them.", file=sys.stderr)
+        return 2
     return clients()
 
 
@@ -52,6 +56,11 @@ def node() -> bool:
 def postgresql() -> bool:
     """Whether its server can be started; Debian keeps it out of PATH."""
     return bool(shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/initdb")))
+
+
+def tesseract() -> bool:
+    """Whether scans in German can be recognised."""
+    return "deu" in said("tesseract", "--list-langs").split()
 
 
 def said(*command: str) -> str:

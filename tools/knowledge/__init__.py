@@ -175,7 +175,7 @@ class Ingest(BaseModel):
     )
     text: str | None = Field(default=None, max_length=10_000_000, description="The content, where it is text.")
     content: Base64Bytes | None = Field(
-        default=None, max_length=50_000_000, description="The bytes in base64, for pdf and docx."
+        default=None, max_length=50_000_000, description="The bytes in base64, for all that is no text."
     )
 
     url: str | None = Field(

@@ -173,7 +173,9 @@ class Ingestion:
             async with aclosing(reader.read(file.name, data, self._chunking)) as documents:
                 async for found in documents:
                     if isinstance(found, Skip):
-                        self._skips[file.name, found.reason] += 1
+                        # Records of a collection are many and alike; members and pages are told one by one.
+                        alike = found.place.startswith(("line ", "record "))
+                        self._skips[file.name if alike else f"{file.name}/{found.place}", found.reason] += 1
                         continue
                     await writer.send(_Read(file, digest, found))
                     count += 1
@@ -185,7 +187,7 @@ class Ingestion:
                 await writer.send(_Done(file, digest, -1))
             raise
         if count == 0:
-            raise Unreadable("No record in it has a text. Expected objects with 'text' or 'content'.")
+            raise Unreadable("Nothing in it has a text. Expected records with 'text' or 'content', or documents inside.")
         await writer.send(_Done(file, digest, count))
 
     async def _write(self, read: MemoryObjectReceiveStream[_Read | _Done]) -> None:
