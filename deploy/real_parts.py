@@ -1,4 +1,4 @@
-"""Brings what the tests marked 'real' need from outside: browser, database and text recognition by apt, other people's clients by npm.
+"""Brings what the tests marked 'real' need from outside: browser, database and text recognition by apt, clients of others by npm.
 
 What is there already is used as it is; a second start costs nothing and needs no network.
 """
