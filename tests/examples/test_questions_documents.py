@@ -10,13 +10,20 @@ import pytest
 import yaml
 
 from agents.answer import Question, answer
+from agents.kit.scope import Scope
 from server import House
+from server.house import LOCAL
 from tools.base import Citation
+from tools.knowledge import Search, search
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
 QUESTIONS = Path(__file__).parents[2] / "examples" / "birkenfurt" / "questions"
 
+CASES: list[dict[str, Any]] = yaml.safe_load((QUESTIONS / "documents.yaml").read_text("utf-8"))["questions"]
+
+FOUND = {"document_first": 76, "document": 90, "passage": 83}
+"""Least of 100 questions. Measured: for 78 a right document is the first, for 92 among eight passages; for 85 one of these says it."""
 FLOORS = {"answered": 39, "document": 38, "first": 27, "third": 30}
 """Least of 100 questions. Measured: 41 are answered, 40 with a right document, 29 by the first sentence, 32 within three."""
 MOST_WRONG = 10
@@ -54,11 +61,26 @@ def _says(quote: str, answers: str | list[str]) -> bool:
     return any(one in flat for one in ([answers] if isinstance(answers, str) else answers))
 
 
+async def test_the_search_finds_the_passage_that_answers(house: House) -> None:
+    reached = dict.fromkeys(FOUND, 0)
+    for case in CASES:
+        gold = case["gold"]
+        given = Search(query=case["question"], limit=8)
+        found = (await house.runtime.toolbox.call(search, given, Scope.alone("test", LOCAL))).passages
+        named = [one.document for one in found]
+        reached["document_first"] += named[0] in gold
+        reached["document"] += any(name in gold for name in named)
+        reached["passage"] += any(one.document in gold and _says(one.text, gold[one.document]) for one in found)
+        if not any(name in gold for name in named):
+            print(f"{case['question']}\n  expected {list(gold)}\n  got {named}")
+    print(f"{reached} of {len(CASES)}")
+    assert {name: reached[name] for name, floor in FOUND.items() if reached[name] < floor} == {}
+
+
 async def test_questions_in_the_words_of_citizens_are_answered_by_the_sentence_that_says_it(house: House) -> None:
-    cases = yaml.safe_load((QUESTIONS / "documents.yaml").read_text("utf-8"))["questions"]
     marks: list[Judged] = []
     missed: list[str] = []
-    for case in cases:
+    for case in CASES:
         result = await house.ask(answer, Question(question=case["question"]))
         marks.append(judged(case, result.citations))
         if not marks[-1].third:
@@ -66,7 +88,7 @@ async def test_questions_in_the_words_of_citizens_are_answered_by_the_sentence_t
             missed.append(f"{case['question']}\n  expected {case['gold']}\n  got {'; '.join(got)}")
     reached = {name: sum(getattr(mark, name) for mark in marks) for name in FLOORS}
     wrong = sum(mark.answered and not mark.right for mark in marks)
-    print(f"{reached} of {len(cases)}, {wrong} wrong", *missed, sep="\n")
+    print(f"{reached} of {len(CASES)}, {wrong} wrong", *missed, sep="\n")
     assert {name: reached[name] for name, floor in FLOORS.items() if reached[name] < floor} == {}
     assert wrong <= MOST_WRONG
 
