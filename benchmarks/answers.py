@@ -1,6 +1,6 @@
 """Measures answers in quotes: is the right sentence quoted, is the quote true, and does the engine stay silent where it must?
 
-    python benchmarks/answers.py --data DIR --collection xquad_de [--distractors wiki_de_distractors] [--json FILE]
+    python -m benchmarks.answers --data DIR --collection xquad_de [--distractors wiki_de_distractors] [--json FILE]
 
 A collection is a folder with corpus.jsonl (id, title, text), queries.jsonl (id, text, answers) and qrels.tsv (query,
 document, grade). All goes through the product's own ingestion, search and engine. Weights were chosen on the half of the
@@ -8,7 +8,6 @@ questions whose id hashes even; what is reported is the other half.
 """
 
 import argparse
-import hashlib
 import json
 import tempfile
 import time
@@ -27,6 +26,7 @@ from agents.extractive.pool import pool
 from agents.extractive.respond import respond
 from agents.extractive.support import support
 from agents.kit.task import Evidence, Task, Variable
+from benchmarks.judged import Tell, even, judgements, lines, quiet, record, sampled
 from tools.base import Caller, NoReliableSource, Passage
 from tools.knowledge import KnowledgeConfig
 from tools.knowledge.library import Library
@@ -58,34 +58,14 @@ class Outcome(NamedTuple):
     faithful: float
 
 
-def _lines(path: Path) -> list[dict[str, object]]:
-    return [
-        cast("dict[str, object]", json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line
-    ]
-
-
 def read(folder: Path) -> list[Question]:
     """The questions of a collection that have an answer and a document."""
-    relevant: dict[str, set[str]] = {}
-    for line in (folder / "qrels.tsv").read_text(encoding="utf-8").splitlines():
-        query, document, grade = line.split("\t")[:3]
-        if grade.isdigit() and int(grade) > 0:
-            relevant.setdefault(query, set()).add(document)
+    relevant = judgements(folder)
     return [
         Question(name, str(line["text"]), cast("list[str]", line["answers"]), frozenset(relevant[name]))
-        for line in _lines(folder / "queries.jsonl")
+        for line in lines(folder / "queries.jsonl")
         if (name := str(line["id"])) in relevant and line.get("answers")
     ]
-
-
-def even(name: str) -> bool:
-    """Whether a question is of the half that weights were chosen on."""
-    return hashlib.sha256(name.encode()).digest()[0] % 2 == 0
-
-
-def record(document: str) -> str:
-    """The id of a record of a collection, of its document's id."""
-    return document.rpartition("/")[2]
 
 
 def _right(question: Question, document: str, quote: str) -> bool:
@@ -145,7 +125,7 @@ def plain(folders: Sequence[Path], questions: Sequence[Question], language: Lang
     """The peer: BM25 over the plain words of every sentence of the collection. Hits at 1 and at 3 of each question."""
     quotable: list[tuple[str, str]] = []
     for folder in folders:
-        for line in _lines(folder / "corpus.jsonl"):
+        for line in lines(folder / "corpus.jsonl"):
             text = str(line["text"])
             quotable.extend((str(line["id"]), text[span.start : span.end]) for span in sentences(text, language))
     index = BM25(tokens(text) for _, text in quotable)
@@ -213,8 +193,10 @@ def missed(collection: str, partitur: Mapping[str, object]) -> list[str]:
     ]
 
 
-async def measure(folders: Sequence[Path], questions: Sequence[Question], home: Path) -> dict[str, object]:
-    """All figures of a collection."""
+async def measure(
+    folders: Sequence[Path], questions: Sequence[Question], home: Path, tell: Tell = quiet
+) -> dict[str, object]:
+    """All figures of a collection; documents that are in `home` already are not read again."""
     language = detect(" ".join(question.text for question in questions[:50]))
     rows: list[Outcome] = []
     texts: dict[str, str] = {}
@@ -222,14 +204,17 @@ async def measure(folders: Sequence[Path], questions: Sequence[Question], home: 
     async with Library(KnowledgeConfig(home=home)) as library:
         report = await library.ingest([folder / "corpus.jsonl" for folder in folders], caller=CALLER)
         ingested = time.perf_counter()
-        rows = [await ask(library, question, language, texts) for question in questions]
+        for at, question in enumerate(questions):
+            if at % 100 == 0:
+                tell(f"answers: {at} of {len(questions)} questions")
+            rows.append(await ask(library, question, language, texts))
     figures = {name: np.array([getattr(row, name) for row in rows]) for name in Outcome._fields}
     first, third = plain(folders, questions, language)
     threshold = float(np.quantile(figures["support"], 0.3))
     unsure = doubtful(figures["support"], figures["support_without"])
     return {
         "questions": len(questions),
-        "documents": report.read,
+        "documents": report.read + report.unchanged,
         "language": language,
         "seconds": {"ingest": round(ingested - begin, 1), "questions": round(time.perf_counter() - ingested, 1)},
         "partitur": {
@@ -278,8 +263,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folders = [arguments.data / name for name in (arguments.collection, arguments.distractors) if name]
     questions = [one for one in read(folders[0]) if arguments.all or even(one.id) == arguments.tuning]
-    if arguments.sample:
-        questions = sorted(questions, key=lambda one: hashlib.sha256(one.id.encode()).digest())[: arguments.sample]
+    questions = sampled(questions, arguments.sample, lambda one: one.id)
     with tempfile.TemporaryDirectory() as home:
         figures: Mapping[str, object] = anyio.run(measure, folders, questions, Path(home))
     name = " + ".join(folder.name for folder in folders)

@@ -1,6 +1,6 @@
 """Measures the judge of claims: sentences made from questions and passages, some true in other words, some made wrong.
 
-    python benchmarks/claims.py --data DIR --collection xquad_de [--tuning] [--json FILE]
+    python -m benchmarks.claims --data DIR --collection xquad_de [--tuning] [--json FILE]
 
 True: the question said as a statement with its answer, and the sentence of the answer shortened. Wrong: the same with
 another number, another name, a denial, another question's answer, or without the passage that says it. The weights were
@@ -18,11 +18,12 @@ from typing import NamedTuple
 
 import anyio
 import numpy as np
-from answers import CALLER, LIMIT, Question, even, interval, read, record, separation
 from numpy.typing import NDArray
 
 from agents.kit.claims import Sources
 from agents.kit.facts import names
+from benchmarks.answers import CALLER, LIMIT, Question, interval, read, separation
+from benchmarks.judged import even, record
 from tools.base import Passage
 from tools.knowledge import KnowledgeConfig
 from tools.knowledge.library import Library

@@ -74,7 +74,8 @@ def _bm25s(chunks: Sequence[Chunk], language: Language, depth: int) -> Ask:
 
     async def ask(text: str) -> list[str]:
         found, scores = index.retrieve(terms([text]), k=min(depth, len(chunks)), show_progress=False)
-        return [chunks[at].document for at, score in zip(found[0], scores[0], strict=True) if score > 0]
+        best = cast(list[tuple[int, float]], list(zip(found[0], scores[0], strict=True)))
+        return [chunks[at].document for at, score in best if score > 0]
 
     return ask
 
