@@ -71,12 +71,14 @@ async def _drain(stream: ByteReceiveStream | None, into: bytearray) -> None:
 
 
 async def _tend(place: Place, task: str) -> dict[str, int] | None:
+    from tools.knowledge.remote import answering
     from tools.knowledge.store import Store
 
     if task == "purge":
         from tools.knowledge.purging import purge
 
-        return await purge(place)
+        with answering(place):
+            return await purge(place)
     store = await Store.open(place)
     await store.index()
     if task == "compact":

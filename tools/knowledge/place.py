@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["Place", "tenant_folder"]
 
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
+_PATIENCE = {"connect_timeout": "3s", "timeout": "10s", "client_max_retries": "2", "client_retry_timeout": "10"}
+"""With an object store, where the settings say nothing else; LanceDB's own would try for minutes."""
 _INDEX_CACHE, _METADATA_CACHE = 128_000_000, 32_000_000  # bytes; LanceDB's own limits are gigabytes
 
 
@@ -30,7 +32,17 @@ class Place:
         """Below the home, unless the settings name an object store."""
         root = config.storage or str(config.home.absolute() / "lance")
         options = {name: value.get_secret_value() for name, value in config.storage_options.items()}
-        return cls(f"{root.rstrip('/')}/{tenant_folder(tenant)}", options)
+        return cls(f"{root.rstrip('/')}/{tenant_folder(tenant)}", {**_PATIENCE, **options} if config.storage else {})
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is a bucket."""
+        return "://" in self.uri
+
+    @property
+    def bucket(self) -> str:
+        """For example s3://bucket."""
+        return "/".join(self.uri.split("/")[:3])
 
     async def connect(self) -> Any:  # Any: lancedb has no types
         """A connection whose reads see what other processes have written."""

@@ -9,6 +9,7 @@ from tools.knowledge.lance import lance_index, lance_query
 from tools.knowledge.meaning import Embedder
 from tools.knowledge.place import Place
 from tools.knowledge.ranking import COLUMNS
+from tools.knowledge.remote import answering, told
 from tools.knowledge.schema import CHUNKS, DOCUMENTS, FILES, Row, Stored, chunk_rows, document_row, guard, pa
 from tools.knowledge.scope import Readable, Scope, Target, listed, text_of
 from tools.knowledge.searching import PASSAGE
@@ -31,6 +32,7 @@ _WAITING, _WAITING_SHARE = 300, 0.02  # chunks outside of the indices that a sea
 _PRUNE = timedelta(hours=1)  # versions that a search under way may still read
 
 
+@told
 class Store:
     """All statements that touch the tables. Every one of them is bound to a scope."""
 
@@ -46,14 +48,15 @@ class Store:
     @classmethod
     async def open(cls, place: Place) -> "Store":
         """Opens the tables, and makes them when they are not there. Each read sees what other processes have written."""
-        db = await place.connect()
-        files = await db.create_table("files", schema=FILES, exist_ok=True)
-        documents = await db.create_table("documents", schema=DOCUMENTS, exist_ok=True)
-        chunks = await db.create_table("chunks", schema=CHUNKS, exist_ok=True)
-        store = cls(place, db, files, documents, chunks)
-        if len(list(await chunks.list_indices())) < len(COLUMNS):
-            await store.index()
-        return store
+        with answering(place):
+            db = await place.connect()
+            files = await db.create_table("files", schema=FILES, exist_ok=True)
+            documents = await db.create_table("documents", schema=DOCUMENTS, exist_ok=True)
+            chunks = await db.create_table("chunks", schema=CHUNKS, exist_ok=True)
+            store = cls(place, db, files, documents, chunks)
+            if len(list(await chunks.list_indices())) < len(COLUMNS):
+                await store.index()
+            return store
 
     async def versions(self, target: Target, where: str) -> dict[str, tuple[str, int]]:
         """For each file that was read completely: its version and how many documents it holds.
@@ -194,7 +197,7 @@ class Store:
 
     def vectors(self, embedder: Embedder) -> Vectors:
         """Those of one embedding model."""
-        return Vectors(self._db, self._documents, self._chunks, embedder)
+        return Vectors(self.place, self._db, self._documents, self._chunks, embedder)
 
     async def _of_chunks(self) -> list[Any]:
         """The chunks, and all tables of their vectors: what goes of one goes of all."""

@@ -6,6 +6,8 @@ from typing import Any, cast
 
 from tools.knowledge.lance import lance_index
 from tools.knowledge.meaning import Embedder
+from tools.knowledge.place import Place
+from tools.knowledge.remote import told
 from tools.knowledge.schema import CHUNKS, Row, pa
 from tools.knowledge.scope import Readable, listed, text_of
 
@@ -26,10 +28,14 @@ _INDEXED = 20_000
 """Vectors from which an index is worth its price; below it every one is compared."""
 
 
+@told
 class Vectors:
     """Of one tenant and one embedding model."""
 
-    def __init__(self, db: Any, documents: Any, chunks: Any, embedder: Embedder) -> None:  # Any: lancedb has no types
+    def __init__(
+        self, place: Place, db: Any, documents: Any, chunks: Any, embedder: Embedder
+    ) -> None:  # Any: lancedb has no types
+        self.place = place
         self._db = db
         self._documents = documents
         self._chunks = chunks
