@@ -9,10 +9,11 @@ from tools.tables import Binding, TableAnswer, TableQuery, TableQuestion, TableR
 from tools.tables.catalog import Catalog, kind_of
 from tools.tables.linking import Link, keys
 from tools.tables.markdown import markdown
-from tools.tables.matching import Doubt, Match, match
+from tools.tables.matching import Doubt, match
+from tools.tables.settling import settled
 from tools.tables.statement import statement
 from tools.tables.store import Tables
-from tools.tables.templates import Aggregate, Compare, Condition, Count, Measure, Share, Template
+from tools.tables.templates import Aggregate, Compare, Count, Measure, Share, Template
 from tools.tables.wording import answered, doubted, nothing, title, understood
 
 __all__ = ["Asking", "language_of"]
@@ -54,7 +55,7 @@ class Asking:
         if isinstance(found, Doubt):
             outcome = "not_in_data" if found.reason == "unknown_words" else "unclear"
             return TableAnswer(outcome=outcome, text=doubted(found, language), engine="templates")
-        template = self._settled(found)
+        template = settled(found.shape, self.catalog, self.run)
         bindings = [_binding(words, link) for words, link in found.links]
         answer = self._filled(template, asked, language)
         return answer.model_copy(update={"bindings": bindings, "confidence": found.score})
@@ -65,20 +66,6 @@ class Asking:
 
     def _rows(self, sql: str) -> Sequence[Sequence[object]]:
         return self.run(sql).rows
-
-    def _settled(self, found: Match) -> Template:
-        """The template, for the newest point of time where it must be of one and the question names none."""
-        template, column = found.shape.template, found.shape.latest
-        if column is None:
-            return template
-        # What the figure is of may reach less far than the table: the newest point is that of the same rows.
-        parts = tuple(template.sides[0].where) if isinstance(template, Compare) else ()
-        parts = template.part if isinstance(template, Share) else parts
-        newest = Aggregate(table=template.table, function="maximum", column=column, where=(*template.where, *parts))
-        value = self.run(statement(newest, self.catalog)).rows[0][0]
-        if not isinstance(value, int | float | str):
-            return template
-        return template.model_copy(update={"where": (*template.where, Condition(column=column, values=(value,)))})
 
     def _filled(self, template: Template, asked: TableQuestion, language: Language) -> TableAnswer:
         sql = statement(template, self.catalog)

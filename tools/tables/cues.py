@@ -52,7 +52,8 @@ _EXTREME = "|".join(
     f"{re.escape(word)}{'[nrsm]?' if word.endswith('te') else ''}"
     for word in sorted(SUPERLATIVES, key=len, reverse=True)
 )
-_MANY = r"(?:#|" + "|".join(word for word in _NUMBERS if word not in ("one", "ein")) + ")"
+_WORDS = "(?:" + "|".join(word for word in _NUMBERS if word not in ("one", "ein")) + ")"
+_MANY = rf"(?:#|{_WORDS})"
 _THAN = {
     "above": r"(?:(?:more|greater|higher|larger|bigger|longer|older|better) than|above|over|exceeding|> |"
     r"(?:mehr|höher|größer|länger|teurer|älter) als|über)",
@@ -70,6 +71,7 @@ _PATTERNS: Final[tuple[tuple[str, str, str], ...]] = (
         r"of the week|in the (?:database|data|tables?)|in terms of|(?:in )?(?:people|persons|inhabitants) per square \w+|"
         r"in (?:square )?(?:meters|metres|kilometers|kilometres|km|miles|euros?)",
     ),
+    ("when", "", r"(?:um|ab|bis) wie ?viel uhr"),
     (
         "order",
         "down",
@@ -128,6 +130,7 @@ _PATTERNS: Final[tuple[tuple[str, str, str], ...]] = (
     ("median", "", r"median(?:wert)?"),
     ("top", "", rf"(?:the |die )?top {_MANY}(?: (?:{_EXTREME}))?|(?:the |die |den )?{_MANY} (?:{_EXTREME})"),
     ("extreme", "", rf"\b(?:the |der |die |das |den |dem )?(?:{_EXTREME})"),
+    ("many", "", rf"(?:die|den|der|the|welchen?|which) {_WORDS}"),
     (
         "count",
         "",
@@ -146,7 +149,7 @@ _PATTERNS: Final[tuple[tuple[str, str, str], ...]] = (
         r"(?:for|in|of|per|at|on|to|by) each|each|for every|every|per|pro|je|jede[rmns]?|je nach|"
         r"(?:aufgeschlüsselt|gruppiert|aufgeteilt|gegliedert) nach|(?:grouped|broken down|split) by",
     ),
-    ("amount", "", r"wie ?viel|how much"),
+    ("amount", "", r"wie ?viel|wie hoch|how much"),
     ("distinct", "", r"different|distinct|unique|verschiedene[nr]?|unterschiedliche[nr]?"),
     ("when", "", r"seit wann|ab wann|bis wann|wann|since when|when"),
     (

@@ -151,14 +151,16 @@ def _values(
     quoted_one = len(span) == 1 and span[0].kind == "quoted"
     if not quoted_one and (any(word.kind == "sign" for word in span) or (empty(span[0]) and len(span) == 1)):
         return
-    if not quoted_one and any(word.folded in HARD for word in span):
+    # "unter 24 Jahren" may be a limit: it is a value where one is just so.
+    hard = not quoted_one and any(word.folded in HARD for word in span)
+    if hard and len(span) == 1:
         return
     spoken = _value_words(span[0].text) if quoted_one else [word.folded for word in span]
     if not spoken:
         return
     partly: dict[tuple[str, str], list[tuple[float, str]]] = {}
     for table, column, value, held in values:
-        score = _value_score(spoken, held)
+        score = _value_score(spoken, held) if not hard else float(spoken == held)
         if score >= 0.9:
             yield Link(start, end, "value", table, min(1.0, score + 0.02 * len(spoken)), column, (value,))
         elif (

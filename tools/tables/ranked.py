@@ -21,6 +21,9 @@ class Ranked(Figuring):
         reading = self.reading
         direction, meant = superlative(cue, reading.question)
         many = amount(cue, reading.question)
+        if many is None and (spoken := reading.cue("many")):
+            many = amount(spoken, reading.question)  # "die drei Stadtteile mit den meisten …"
+            reading.take(spoken)
         for other in reading.cues:
             if other is not cue and other.kind == "extreme":
                 direction, meant = superlative(other, reading.question)

@@ -70,7 +70,7 @@ class _Shaping(Ranked):
             return self._top(cue)
         if cue := reading.cue("top", "extreme"):
             return self._ranked(cue)
-        if cue := reading.cue("average", "median", "count", "sum"):
+        if cue := reading.cue("average", "median") or reading.cue("count", "sum"):
             return self._figure(cue)
         if self.by:
             return None
@@ -104,7 +104,11 @@ class _Shaping(Ranked):
         measure = self._measure(cue)
         whole: list[Condition] = []
         if counting := self._counting():
-            first = reading.after(cue.end, self.values)
+            # "Welcher Anteil der Einwohner lebt in …", but "Welchen Anteil hat … an den Einwohnern"
+            of = next(
+                (at for at in range(cue.end, len(reading.question)) if reading.question[at].folded in ("an", "am")), 0
+            )
+            first = reading.after(max(of, cue.end), self.values)
             if first is not None and (self.by or len(self.values) > 1):
                 whole.append(reading.equal(first))
                 self.values = [value for value in self.values if value is not first]
@@ -237,6 +241,8 @@ class _Shaping(Ranked):
         elif when:
             reading.take(when)
         own = [link for link in tables if link.table == self.table.name]
+        if not shown and not own and self.values and reading.cue("amount") and len(figures := reading.figures()) == 1:
+            shown = (figures[0].name,)  # "wie hoch ist die Hundesteuer?"
         if not shown and not own:
             return None
         reading.take(*own)

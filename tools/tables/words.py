@@ -27,9 +27,9 @@ year jahr jahre jahres jahren years annual jährlich jährliche
 date datum tag tage day days
 month monat monate months monatlich monthly
 weekday wochentag wochentage weekdays tag tage tagen day days
-price teuer expensive charge
-open öffnet öffnen geöffnet opens opened opening öffnungszeit öffnungszeiten
-close schließt schließen closes closing geschlossen geöffnet open öffnungszeit öffnungszeiten
+price teuer expensive charge zahlen zahle zahlt bezahlen bezahlt
+open öffnet öffnen geöffnet offen opens opened opening öffnungszeit öffnungszeiten
+close schließt schließen closes closing geschlossen geöffnet offen open öffnungszeit öffnungszeiten
 birth geburt geburten births geborene
 death sterbefall sterbefälle deaths
 waste abfall abfälle müll
@@ -93,7 +93,8 @@ aus jeweils jeweilige jeweiligen davon dort many much i you he she they them s l
 live lives living received receive receives published presented posted written wrote serving serve serves served made
 make makes occurred occur happened happen offered offer offers provided provides associated belong belongs belonging
 having held bieten bietet angeboten verlangt verlangen erhebt erheben erhoben erhalten erhielt stattgefunden
-veröffentlicht geschrieben gemacht registriert verzeichnet gezählt counted recorded registered existing
+veröffentlicht geschrieben gemacht registriert verzeichnet gezählt
+zählt zählte zählten fällt fiel fielen kommt kam kamen counted recorded registered existing
 """.split()
 )
 HARD: Final = frozenset(
