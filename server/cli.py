@@ -10,6 +10,7 @@ import click
 
 from server.cli_collections import access_of, collections
 from server.cli_graph import graph
+from server.cli_keys import keys
 from server.erase_commands import erase
 
 if TYPE_CHECKING:
@@ -263,42 +264,7 @@ def models_serve(given: Globals, id: str) -> int:
 partitur.add_command(collections)
 partitur.add_command(erase)
 partitur.add_command(graph)
-
-
-@partitur.group(short_help="List, create and revoke API keys.")
-def keys() -> None:
-    """API keys of 'partitur serve'. A key is shown once, when it is made."""
-
-
-@keys.command("list")
-@click.pass_obj
-def keys_list(given: Globals) -> None:
-    """List the keys, without showing them."""
-    from server.keys import KeyStore
-
-    for key in KeyStore(given.settings().home).list():
-        click.echo(f"{key.id}  {key.created:%Y-%m-%d %H:%M}  {key.label}")
-
-
-@keys.command("create")
-@click.argument("label", default="command line")
-@click.pass_obj
-def keys_create(given: Globals, label: str) -> None:
-    """Make a key and print it, this once."""
-    from server.keys import KeyStore
-
-    click.echo(KeyStore(given.settings().home).add(label))
-
-
-@keys.command("revoke")
-@click.argument("id")
-@click.pass_obj
-def keys_revoke(given: Globals, id: str) -> None:
-    """Take a key back."""
-    from server.keys import KeyStore
-
-    gone = KeyStore(given.settings().home).remove(id)
-    click.echo(f"Revoked {gone.id} ({gone.label}).", err=True)
+partitur.add_command(keys)
 
 
 @partitur.command()

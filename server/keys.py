@@ -11,34 +11,76 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from tools.base import Caller, NotFound, SetupError, Unauthenticated
+from tools.base import Caller, InvalidInput, NotFound, SetupError, Unauthenticated
 
-__all__ = ["PREFIX", "Key", "KeyStore", "KeyVerifier"]
+__all__ = ["PREFIX", "Holder", "Key", "KeyStore", "KeyVerifier"]
 
 PREFIX = "pt-"
 _LONGEST = 512
 """Characters of a token that are looked at; no key is longer."""
 
 
-class Key(BaseModel):
-    """What is kept of a key: never the key itself."""
+def _plain(name: str) -> str:
+    if name != name.strip() or not name.isprintable() or name.partition(":")[0] in ("user", "group", "key", "*"):
+        raise ValueError(
+            "expected a name as such, without blanks around it and without 'user:', 'group:' or 'key:' before it"
+        )
+    return name
+
+
+_Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_plain)]
+"""Of a user, group, role or cost centre."""
+
+
+class Holder(BaseModel):
+    """Whom a key acts as."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user: _Name | None = Field(default=None, description="As access lists name users; null = a user of its own.")
+    groups: frozenset[_Name] = frozenset()
+    roles: frozenset[_Name] = frozenset({"admin"})
+    cost_centre: _Name | None = None
+
+    @classmethod
+    def of(cls, **given: object) -> "Holder":
+        """The holder that somebody described.
+
+        Raises:
+            InvalidInput: a name does not fit.
+        """
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise InvalidInput.of(error, cls) from error
+
+
+class Key(Holder):
+    """What is kept of a key: never the key itself."""
 
     id: str = Field(pattern=r"^[0-9a-f]{12}$")
     label: str = Field(min_length=1, max_length=200)
     created: datetime
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the key: 256 random bits need no slow hash.")
-    roles: frozenset[str] = frozenset({"admin"})
     scopes: frozenset[str] = frozenset({"partitur"})
 
     @property
     def caller(self) -> Caller:
         """Who acts with this key."""
-        return Caller(subject=f"key:{self.id}", roles=self.roles, scopes=self.scopes)
+        return Caller(
+            subject=self.user or f"key:{self.id}",
+            groups=self.groups,
+            roles=self.roles,
+            scopes=self.scopes,
+            cost_centre=self.cost_centre,
+        )
+
+
+_ADMINISTRATOR = Holder()
 
 
 class _File(BaseModel):
@@ -64,11 +106,11 @@ class KeyStore:
         with self._locked():
             return None if self._read() else self._add(label)
 
-    def add(self, label: str) -> str:
-        """Makes a key and returns it: the only time it is to be seen."""
+    def add(self, label: str, holder: Holder = _ADMINISTRATOR) -> str:
+        """Makes a key for `holder` and returns it: the only time it is to be seen."""
         with self._locked():
             self._read()
-            return self._add(label)
+            return self._add(label, holder)
 
     def remove(self, id: str) -> Key:
         """Takes a key back; whoever holds it is shut out within a second.
@@ -92,9 +134,15 @@ class KeyStore:
         """The record of a key, found by its hash."""
         return self._read().get(_digest(key))
 
-    def _add(self, label: str) -> str:
+    def _add(self, label: str, holder: Holder = _ADMINISTRATOR) -> str:
         key = PREFIX + secrets.token_urlsafe(32)
-        made = Key(id=secrets.token_hex(6), label=label, created=datetime.now(UTC), sha256=_digest(key))
+        given = {"id": secrets.token_hex(6), "label": label, "created": datetime.now(UTC), "sha256": _digest(key)}
+        try:
+            made = Key.model_validate({**holder.model_dump(), **given})
+        except ValidationError as error:  # the label is somebody's words
+            raise InvalidInput(
+                f"The label cannot be {label!r}. Expected 1 to 200 characters.", hint="Say what the key is for."
+            ) from error
         self._write([*self._keys.values(), made])
         return key
 

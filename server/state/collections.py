@@ -62,7 +62,7 @@ class Collections:
 
         Raises:
             NotFound: there is none for this caller.
-            Forbidden: the caller may read it, not change it.
+            Forbidden: the caller may read it, or change its rules, not what is in it.
         """
         for each in await self._all(caller.tenant):
             if each.name == collection and _reads(each, caller):
@@ -71,6 +71,12 @@ class Collections:
                 raise Forbidden(
                     f"What is in the collection {collection!r} may be changed by its editors alone.",
                     hint="Ask its owner to make you one of them.",
+                )
+            if each.name == collection and _manages(each, caller):
+                raise Forbidden(
+                    f"You ({caller.subject!r}) may change the rules of the collection {collection!r}, not what is in it. "
+                    "Expected its owner or one of its editors.",
+                    hint=f"Name 'user:{caller.subject}' among its editors; those named there replace the ones before.",
                 )
         raise _missing(collection)
 

@@ -269,6 +269,18 @@ def test_keys_are_made_listed_without_being_shown_and_revoked(run: Run) -> None:
     assert "'000000000000'" in gone.err
 
 
+def test_a_key_for_somebody_is_no_administrators_unless_that_is_said(run: Run) -> None:
+    key = run("keys", "create", "desk", "--user", "anna", "--group", "bauamt", "--group", "rathaus").out.strip()
+    assert run("keys", "create", "all").code == 0
+    first, second = run("keys", "list").out.splitlines()
+    assert key.startswith("pt-")
+    assert first.endswith("desk  (user:anna, group:bauamt, group:rathaus)")
+    assert second.endswith("role:admin)")
+    wrong = run("keys", "create", "desk", "--group", "group:bauamt")
+    assert wrong.code == 2
+    assert "without 'user:'" in wrong.err
+
+
 def test_completion_prints_a_script_for_each_shell(run: Run) -> None:
     scripts = {shell: run("completion", shell).out for shell in ("bash", "zsh", "fish")}
     assert all("_PARTITUR_COMPLETE" in script for script in scripts.values())

@@ -57,6 +57,10 @@ async def test_an_administrator_changes_rules_without_reading_what_is_under_them
         await rules.add(ADMIN, Collection(name="personal", owner="anna"))
         assert "personal" not in (await rules.of(ADMIN)).collections
         assert [each.name for each in await rules.managed(ADMIN)] == [DEFAULT, "personal"]
+        with pytest.raises(Forbidden, match="may change the rules of the collection 'personal', not what is in it"):
+            await rules.writable(ADMIN, "personal")  # it was just made by them: "not there" would be no help
+        with pytest.raises(NotFound):
+            await rules.writable(BERT, "personal")
         assert (await rules.change(ANNA, "personal", {"purpose": "Akten"})).purpose == "Akten"
         with pytest.raises(NotFound):
             await rules.change(BERT, "personal", {"purpose": "x"})

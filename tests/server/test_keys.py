@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from server.keys import KeyStore, KeyVerifier
-from tools.base import Caller, NotFound, SetupError, Unauthenticated
+from server.keys import Holder, KeyStore, KeyVerifier
+from tools.base import Caller, InvalidInput, NotFound, SetupError, Unauthenticated
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,8 @@ def test_the_file_holds_no_key_and_is_its_owners_alone(tmp_path: Path) -> None:
     assert key not in file.read_text()
     assert key[3:] not in file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert set(json.loads(file.read_text())["keys"][0]) == {"id", "label", "created", "sha256", "roles", "scopes"}
+    kept = {"id", "label", "created", "sha256", "user", "groups", "roles", "cost_centre", "scopes"}
+    assert set(json.loads(file.read_text())["keys"][0]) == kept
 
 
 def test_the_first_key_is_shown_once(tmp_path: Path) -> None:
@@ -75,6 +76,43 @@ async def test_a_key_makes_a_frozen_caller(tmp_path: Path) -> None:
     assert caller == Caller(subject=f"key:{id}", roles=frozenset({"admin"}), scopes=frozenset({"partitur"}))
     with pytest.raises(FrozenInstanceError):
         caller.subject = "key:another"  # pyright: ignore[reportAttributeAccessIssue]  # that is what is tried
+
+
+async def test_a_key_acts_as_whom_it_was_made_for(tmp_path: Path) -> None:
+    holder = Holder.of(user="anna", groups=["bauamt", "rathaus"], roles=["analyst"], cost_centre="4711")
+    key = KeyStore(tmp_path).add("anna", holder)
+    assert await KeyVerifier(KeyStore(tmp_path))(key) == Caller(
+        subject="anna",
+        groups=frozenset({"bauamt", "rathaus"}),
+        roles=frozenset({"analyst"}),
+        scopes=frozenset({"partitur"}),
+        cost_centre="4711",
+    )
+
+
+async def test_a_key_of_an_older_version_stays_what_it_was(tmp_path: Path) -> None:
+    key = KeyStore(tmp_path).add("desk")
+    file = tmp_path / "keys.json"
+    older = json.loads(file.read_text())
+    for name in ("user", "groups", "cost_centre"):
+        del older["keys"][0][name]
+    file.write_text(json.dumps(older))
+    caller = await KeyVerifier(KeyStore(tmp_path))(key)
+    assert (caller.subject.startswith("key:"), caller.roles, caller.groups) == (True, {"admin"}, frozenset())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"user": "user:anna"}, {"user": "key:settings"}, {"groups": ["group:a"]}, {"roles": [""]}, {"user": "a\nb"}],
+)
+def test_a_name_that_no_access_list_could_mean_is_refused(given: dict[str, object]) -> None:
+    with pytest.raises(InvalidInput, match="does not fit"):
+        Holder.of(**given)
+
+
+def test_a_label_without_words_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="label cannot be ''"):
+        KeyStore(tmp_path).add("")
 
 
 async def test_the_key_of_the_settings_is_accepted_beside_the_others(tmp_path: Path) -> None:
