@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from tools.tables import TableResult
 from tools.tables.catalog import Catalog, kind_of
 from tools.tables.figuring import Shape
-from tools.tables.reading import is_key
+from tools.tables.reading import is_key, is_year
 from tools.tables.statement import statement
 from tools.tables.templates import Aggregate, Compare, Condition, Count, Development, Share, Template, Top
 
@@ -47,11 +47,17 @@ class _Settling:
 
     def _several(self, template: Aggregate, timeless: Template) -> Template:
         """One figure has no average: "im Schnitt" of one a year is that of the years, and so is "im Schnitt pro Jahr"."""
+        if not all(self._timely(name, template.table) for name in template.by):
+            return template
         counted = Count(table=template.table, by=template.by, where=template.where)
         rows = self._run(statement(counted, self._catalog)).rows
         if any(row[-1] != 1 for row in rows):
             return template
         return timeless.model_copy(update={"by": ()}) if isinstance(timeless, Aggregate) else template
+
+    def _timely(self, name: str, table: str) -> bool:
+        _, column = self._catalog.column(name, table)
+        return is_year(column) or kind_of(column.type) in ("date", "moment")
 
     def _without_totals(self, template: Template) -> Template:
         """Rows of totals are not added to what they are the totals of: a sum takes them alone, all else leaves them out."""
