@@ -10,7 +10,8 @@ from inline_snapshot import snapshot
 
 from tools.base import Caller, NotFound, Unavailable
 from tools.base.access import Reach
-from tools.graph import GraphConfig, GraphQuery
+from tools.graph import Ask, GraphConfig, GraphQuery
+from tools.graph.asking import answered
 from tools.graph.loading import load
 from tools.graph.store import Graph
 
@@ -112,6 +113,20 @@ def test_rows_that_do_not_fit_are_left_out_and_reported(tmp_path: Path) -> None:
         ["Anna", "kennt", "2020", "d"]
     ]
     graph.close()
+
+
+def test_capitals_stay_capitals_so_that_a_type_is_still_understood(tmp_path: Path) -> None:
+    source = folder(
+        tmp_path,
+        nodes="id,label,name\na,ÄMTER,Tiefbauamt\nb,Größe,Dezernat II\n",
+        edges="source,type,target\na,GEHÖRT_ZU,b\n",
+    )
+    load(source, config=config(tmp_path))
+    graph = Graph(config(tmp_path))
+    assert rows(graph, "MATCH (a:AEMTER)-[r:GEHOERT_ZU]->(b:Groesse) RETURN b.name") == [["Dezernat II"]]
+    said = answered(graph, Ask(question="Wozu gehört das Tiefbauamt?"), reach=ADMIN)
+    graph.close()
+    assert (said.outcome, said.template) == ("found", "whole")
 
 
 def test_difficult_text_arrives_unchanged(tmp_path: Path) -> None:

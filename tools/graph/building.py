@@ -259,9 +259,15 @@ def _too_many(what: str) -> TooLarge:
     return TooLarge(f"There are more than {_KINDS} {what}. Expected fewer kinds.")
 
 
+_UMLAUTS = {"Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"}
+
+
 def identifier(text: str) -> str:
     """A name that needs no quotes in Cypher: ASCII letters, digits and '_'."""
-    text = text.translate({196: "Ae", 214: "Oe", 220: "Ue", 228: "ae", 246: "oe", 252: "ue", 223: "ss"})
+    text = re.sub(
+        r"(?<=[A-ZÄÖÜ])[ÄÖÜ]|[ÄÖÜ](?=[A-ZÄÖÜ])", lambda one: _UMLAUTS[one[0]].upper(), text
+    )  # GEHÖRT, not Öffentlich
+    text = text.translate(str.maketrans(_UMLAUTS))
     ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
     name = re.sub(r"[^A-Za-z0-9]+", "_", ascii_only).strip("_")[:50] or "unnamed"
     return f"_{name}" if name[0].isdigit() else name
