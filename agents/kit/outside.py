@@ -76,7 +76,7 @@ class Outside:
         await self._session()
         if name not in self._listed:
             raise Unavailable(
-                f"The MCP server {self.name!r} has no tool {name!r}. It has {', '.join(map(repr, self._listed)) or 'none'}.",
+                f"The MCP server {self.name!r} has no tool {name!r}. It has {', '.join(map(repr, sorted(self._listed))) or 'none'}.",
                 hint=f"Correct the list of tools of mcp_servers.{self.name} in the settings.",
             )
         pin = self.server.pins.get(name)
