@@ -55,6 +55,12 @@ from tools.speech.numbers import number_de, number_en, ordinal_de, ordinal_en, y
             "Drucksache 21/345 mit 21:14 Stimmen",
             "Drucksache einundzwanzig Strich dreihundertfünfundvierzig mit einundzwanzig zu vierzehn Stimmen",
         ),
+        ("z. Hd. Frau Lang, Marktpl. 3, 2. OG", "zu Händen Frau Lang, Marktplatz drei, zweites Obergeschoss"),
+        (
+            "vgl. S. 12, inkl. MwSt., bis 7,5 t",
+            "vergleiche Seite zwölf, inklusive Mehrwertsteuer, bis sieben Komma fünf Tonnen",
+        ),
+        ("im 2. OG, Notruf: 112", "im zweiten Obergeschoss, Notruf: eins eins zwei"),
         ("A4 und 5G", "A vier und fünf G"),
         ("Der „Tag“ – ein Fest – ist da 🎉", "Der Tag, ein Fest, ist da"),
         ("Mu\u0308ll\u00adabfuhr", "Müllabfuhr"),

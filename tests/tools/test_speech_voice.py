@@ -17,6 +17,7 @@ from tools.speech.audio import Sound, encode, join
 from tools.speech.espeak import Espeak
 from tools.speech.normalise import speakable
 from tools.speech.numbers import number_de
+from tools.speech.respell import respell
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +52,7 @@ async def test_german_is_pronounced_right() -> None:
         [
             "am tsvˈœlftən mˈɛɾts tsvˈaɪ tˈaʊzənt zˈiːbən ʊnt tsvˈantsɪç ʊm fˈɪɾtseːn ˈuːɾ dɾˈaɪsɪç",
             "ɛs kˈɔstət dɾˈaɪ ˈɔøroː fˈʏnftsɪç",
-            "nɑːx pˌaraɡɾˈɑːf tsvˈœlf ˈapzˌats dɾˈaɪ bˌeːɡˌeːbˈeː tsʊm bˈaɪʃpiːl mˈʏlɡeːbˌyːrən",
+            "nɑːx pˌaraɡɾˈɑːf tsvˈœlf ˈapzˌats dɾˈaɪ bˌeːɡˌeːbˈeː tsʊm bˈaɪʃpiːl mˈʏlɡəbˈyːrən",
             """\
 ɡɾˈøːsə
 ʃtɾˈɑːsə
@@ -70,6 +71,23 @@ async def test_numbers_in_words_sound_like_espeaks_own() -> None:
         return re.sub("[ˈˌ ]", "", said)
 
     assert [bare(said) for said in words] == [bare(said) for said in digits]
+
+
+@pytest.mark.parametrize(
+    ("written", "respelt"),
+    [
+        ("Das Bürgeramt im Rathaus", "Das Bürger-amt im Rat-haus"),
+        ("Straßenverkehrsamt", "Straßen-verkehrs-amt"),
+        ("Kindertagesstätten und Abfallgebühren", "Kindertages-stätten und Abfall-gebühren"),
+        ("insgesamt, allesamt, mitsamt, Kompass, Amt, Beamte, Haus", None),
+        ("Der OB und der ÖPNV in der EU", "Der O B und der Ö P N V in der E U"),
+        ("WIR SIND AM ZIEL", None),
+        ("Die App und die E-Mail vom Jobcenter", "Die Epp und die Ih-Mail vom Dschopp-ßenter"),
+    ],
+)
+def test_german_compounds_and_foreign_words_are_respelt_for_the_voice(written: str, respelt: str | None) -> None:
+    assert respell(written, voice="de") == (respelt or written)
+    assert respell(written, voice="en-gb") == written
 
 
 async def test_english_is_pronounced_right() -> None:

@@ -127,6 +127,12 @@ def _section(match: re.Match[str]) -> str:
     return "Paragrafen " if len(match[1]) > 1 else "Paragraf "
 
 
+def _floor(match: re.Match[str]) -> str:
+    ending = _ending(match)
+    floor = "Obergeschoss" if match["floor"] == "OG" else "Untergeschoss"
+    return f"{ordinal_de(int(match['day']), 'es' if ending == 'er' else ending)} {floor}"
+
+
 def _phone(match: re.Match[str]) -> str:
     digits = re.sub(r"\D", "", match[0])
     if not 6 <= len(digits) <= 16:
@@ -244,9 +250,10 @@ _RULES = [
     ),
     rule(r"(?<![\w,.])0\d{5,12}\b", _phone),
     rule(
-        r"(?:(?<=Notruf )|(?<=ummer )|(?<=Telefon ))1\d\d(?: ?\d{3})?(?!\w|[.,]\d)",
+        r"(?:(?<=Notruf )|(?<=Notruf: )|(?<=ummer )|(?<=Telefon ))1\d\d(?: ?\d{3})?(?!\w|[.,]\d)",
         lambda m: digits_de(m[0]),
     ),
+    rule(r"(?<![\w.,])(?P<day>\d{1,2})\.\s?(?P<floor>OG|UG)\b", _floor),
     rule(r"(§{1,2})\s?", _section),
     rule(r"(?<=\d)\s?ff\.?(?!\w)", " fortfolgende"),
     rule(r"(?<=\d)\sf\.(?=\s|$|[,;)])", " folgende"),
@@ -263,6 +270,7 @@ _RULES = [
     rule(_ABBREVIATION, _abbreviation),
     rule(r"(?<=[a-zäöü])str\.(?=\s|$|,)", "straße"),
     rule(r"(?<=[a-zäöü]-)Str\.(?=\s|$|,)", "Straße"),
+    rule(r"(?<=[a-zäöü])pl\.(?=\s\d)", "platz"),
     rule(
         rf"\b(?P<before>{_BEFORE})\s(?P<day>\d{{1,3}})\.\s(?=[a-zäöüA-ZÄÖÜ])",
         _ordinal,
