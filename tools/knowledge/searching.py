@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from tools.knowledge.meaning import Embedder, Reranker
     from tools.knowledge.store import Row, Store
 
-__all__ = ["PASSAGE", "Models", "Wanted", "find", "metadata_of", "no_document", "where_of", "words_of"]
+__all__ = ["HIT", "PASSAGE", "Models", "Wanted", "find", "metadata_of", "no_document", "where_of", "words_of"]
 
 PASSAGE = (
     "document", "title", "title_start", "heading", "heading_start", "page", "start", "end", "text", "collection", "date",
 )  # fmt: skip
 """Columns of a chunk that a passage is made of."""
+HIT = (*PASSAGE, "ingested_at")
+"""With what tells the versions of a document apart."""
 
 
 _CANDIDATES = 100
@@ -85,7 +87,7 @@ async def find(store: "Store", scope: Readable, wanted: Wanted, models: Models) 
     by_words = await store.search(scope, terms, max(wanted.limit, _CANDIDATES) if deep else wanted.limit, wanted.where)
     best = max((row["_score"] for row in by_words), default=0.0)
     hits: dict[_Place, _Hit] = {}
-    for row in by_words:  # while a file is replaced, its old and its new version are both there for a moment
+    for row in _newest(by_words):
         hits.setdefault(_place(row), _Hit(row, lexical=row["_score"] / best, score=row["_score"]))
     if models.embedder is not None:
         await _by_meaning(store, scope, wanted, models, models.embedder, hits, notes)
@@ -127,7 +129,7 @@ async def _by_meaning(
     cosines = {(row["collection"], row["document"], row["start"]): 1.0 - float(row["_distance"]) for row in near}
     if unknown := cosines.keys() - hits.keys():
         ids = sorted({document for _, document, _ in unknown})
-        for row in await store.chunks(scope, f"document IN ({listed(ids)})"):
+        for row in _newest(await store.chunks(scope, f"document IN ({listed(ids)})")):
             if _place(row) in unknown:
                 hits.setdefault(_place(row), _Hit(row))
     low, high = min(cosines.values(), default=0.0), max(cosines.values(), default=0.0)
@@ -151,6 +153,15 @@ async def _reranked(reranker: "Reranker", query: str, found: list[_Hit], notes: 
     return sorted(shown, key=lambda hit: -hit.score)
 
 
+def _newest(rows: "Sequence[Row]") -> "list[Row]":
+    """While a file is replaced, its old and its new version are both there for a moment: the new one alone is shown."""
+    newest: dict[tuple[str, str], datetime] = {}
+    for row in rows:
+        name = row["collection"], row["document"]
+        newest[name] = max(row["ingested_at"], newest.get(name, row["ingested_at"]))
+    return [row for row in rows if row["ingested_at"] == newest[row["collection"], row["document"]]]
+
+
 def _place(row: "Row") -> "_Place":
     return row["collection"], row["document"], row["start"]
 
@@ -158,14 +169,15 @@ def _place(row: "Row") -> "_Place":
 async def _around(store: "Store", scope: Readable, rows: "Sequence[Row]", reach: int) -> "dict[_Place, Around]":
     """Each passage with up to `reach` neighbours of its document on each side."""
     ids = sorted({row["document"] for row in rows})
-    places: dict[str, list[tuple[int, int]]] = {}
-    for row in await store.chunks(scope, f"document IN ({listed(ids)})", ["document", "start", "end"]):
-        places.setdefault(row["document"], []).append((row["start"], row["end"]))
-    texts = {row["id"]: row["text"] for row in await store.documents(scope, ids, text=True)}
+    places: dict[tuple[str, datetime], list[tuple[int, int]]] = {}
+    for row in await store.chunks(scope, f"document IN ({listed(ids)})", ["document", "start", "end", "ingested_at"]):
+        places.setdefault((row["document"], row["ingested_at"]), []).append((row["start"], row["end"]))
+    texts = {(row["id"], row["ingested_at"]): row["text"] for row in await store.documents(scope, ids, text=True)}
     found: dict[_Place, Around] = {}
     for row in rows:
-        order = sorted(places.get(row["document"], []))
-        text = texts.get(row["document"])
+        version = row["document"], row["ingested_at"]
+        order = sorted(places.get(version, []))
+        text = texts.get(version)
         if text is None or (row["start"], row["end"]) not in order:
             continue  # deleted or replaced meanwhile
         at = order.index((row["start"], row["end"]))

@@ -12,7 +12,7 @@ from tools.knowledge.ranking import COLUMNS
 from tools.knowledge.remote import answering, told
 from tools.knowledge.schema import CHUNKS, DOCUMENTS, FILES, Row, Stored, chunk_rows, document_row, guard, pa
 from tools.knowledge.scope import Readable, Scope, Target, listed, text_of
-from tools.knowledge.searching import PASSAGE
+from tools.knowledge.searching import HIT
 from tools.knowledge.vectors import Vectors, vector_tables
 
 __all__ = ["FORMAT", "Row", "Store", "Stored"]
@@ -212,9 +212,9 @@ class Store:
         """
         parts = [(_should, _Match(words, column, boost=weight)) for column, words, weight in terms]
         query = self._chunks.query().nearest_to_text(_Boolean(parts)).where(_narrowed(scope, where)).limit(limit)
-        return cast(list[Row], await query.select([*PASSAGE, "_score"]).to_list())
+        return cast(list[Row], await query.select([*HIT, "_score"]).to_list())
 
-    async def chunks(self, scope: Scope, where: str | None = None, columns: Sequence[str] = PASSAGE) -> list[Row]:
+    async def chunks(self, scope: Scope, where: str | None = None, columns: Sequence[str] = HIT) -> list[Row]:
         """Chunks without any order."""
         query = self._chunks.query().where(_narrowed(scope, where)).select(list(columns))
         return [row async for row in _rows(query)]
@@ -230,10 +230,18 @@ class Store:
             yield row["text"]
 
     async def documents(self, scope: Scope, ids: Sequence[str] | None = None, *, text: bool = False) -> list[Row]:
-        """Documents without their text unless asked for, all in the scope or those with these ids."""
+        """Documents without their text unless asked for, all in the scope or those with these ids.
+
+        While a file is replaced, its new version alone.
+        """
         where = None if ids is None else f"id IN ({listed(ids)})"
         columns = [name for name in cast(list[str], DOCUMENTS.names) if text or name != "text"]
-        return [row async for row in _rows(self._documents.query().where(_narrowed(scope, where)).select(columns))]
+        found: dict[tuple[str, str], Row] = {}
+        async for row in _rows(self._documents.query().where(_narrowed(scope, where)).select(columns)):
+            name = row["collection"], row["id"]
+            if name not in found or found[name]["ingested_at"] < row["ingested_at"]:
+                found[name] = row
+        return list(found.values())
 
 
 def _narrowed(scope: Scope, where: str | None) -> str:
