@@ -28,7 +28,7 @@ from tools.speech.espeak import Espeak
 from tools.speech.normalise import speakable
 from tools.speech.server import build
 
-__all__ = ["Figure", "distance", "gold", "main", "measure", "silences", "sounds"]
+__all__ = ["Figure", "distance", "gold", "main", "measure", "silences", "sounds", "wrong"]
 
 GOLD = Path(__file__).with_name("speech_gold.tsv")
 CALLER = Caller(subject="benchmark")

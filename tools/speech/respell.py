@@ -14,13 +14,13 @@ _NUMBER = re.compile(rf"\b(?:{_PIECE.pattern})++(?P<tail>jährig\w*|(?:s?t)?e?[r
 # Last parts of compounds. Those with an unstressed prefix are read with a long stressed e ("Abfallgebühren"), the others
 # run into the part before ("Rathaus" as Rata-us, "Wohngeld" as Wo-ngeld).
 # Not meant: insgesamt, allesamt, mitsamt, Kompass, verpass.
-_HEADS = r"""(?<!ges)(?<!alles)(?<!mits)amt(?:e?s)? ämtern? behörden? gerichte?[sn]? gebühr(?:en)? geld(?:e?s|ern?)? haus(?:es)?
-urkunden? (?<!kom)(?<!ver)pass(?:es)? pässen? stätten? steuern? frei(?:e[mnrs]?)? bescheinigung(?:en)? bescheide?[sn]? beamt(?:e[nr]?|in(?:nen)?) beratung(?:en)?
-berichte?[sn]? beiträgen? beitrags? beauftragte[nr]? beteiligung(?:en)? bereiche?[sn]? betriebe?[sn]? besitzer[sn]?
-befreiung(?:en)? gesetze?[sn]? genehmigung(?:en)? gebiete?[sn]? gebäuden? gemeinden? gemeinschaft(?:en)?
-gesellschaft(?:en)? geschäfte?[sn]? gespräche?[sn]? verwaltung(?:en|s)? verkehrs? verband(?:e?s)? verbänden? vereins?
-vereinen? vertrags? verträgen? verordnung(?:en|s)? versicherung(?:en|s)? verfahrens? versorgung(?:s)? erlaubnis
-erklärung(?:en)? entsorgung"""
+_HEADS = r"""(?<!ges)(?<!alles)(?<!mits)amt(?:e?s)? ämtern? behörden? gerichte?[sn]? gebühr(?:en)? geld(?:e?s|ern?)?
+haus(?:es)? urkunden? (?<!kom)(?<!ver)pass(?:es)? pässen? stätten? steuern? frei(?:e[mnrs]?)? bescheinigung(?:en)?
+bescheide?[sn]? beamt(?:e[nr]?|in(?:nen)?) beratung(?:en)? berichte?[sn]? beiträgen? beitrags? beauftragte[nr]?
+beteiligung(?:en)? bereiche?[sn]? betriebe?[sn]? besitzer[sn]? befreiung(?:en)? gesetze?[sn]? genehmigung(?:en)?
+gebiete?[sn]? gebäuden? gemeinden? gemeinschaft(?:en)? gesellschaft(?:en)? geschäfte?[sn]? gespräche?[sn]?
+verwaltung(?:en|s)? verkehrs? verband(?:e?s)? verbänden? vereins? vereinen? vertrags? verträgen? verordnung(?:en|s)?
+versicherung(?:en|s)? verfahrens? versorgung(?:s)? erlaubnis erklärung(?:en)? entsorgung"""
 _COMPOUND = re.compile(
     rf"\b(?P<first>\w{{3,40}}?)(?P<head>{'|'.join(_HEADS.split())})\b",
     re.IGNORECASE,
