@@ -13,6 +13,7 @@ from tools.base import ArtifactStore, NeedsModel, Reach
 from tools.tables import TableAnswer, TableQuestion, TablesConfig
 from tools.tables.answering import Answering
 from tools.tables.asking import Asking
+from tools.tables.loading import load
 from tools.tables.store import Tables
 
 pytestmark = pytest.mark.anyio
@@ -290,3 +291,38 @@ async def test_without_a_model_the_method_says_what_to_set(tables: Tables, tmp_p
     answering = Answering(TablesConfig(home=tmp_path), tables, artifacts=ArtifactStore(tmp_path), pool=None)
     with pytest.raises(NeedsModel, match="PARTITUR_MODEL_URL"):
         await answering.ask(TableQuestion(question="Was kostet es?", method="model"), ANNA)
+
+
+@pytest.fixture(scope="module")
+def residents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tables]:
+    """A table that is called like its one figure, as people call them."""
+    folder = tmp_path_factory.mktemp("residents")
+    rows = "".join(
+        f"{name},{year},{5000 + 100 * at}\n" for at, name in enumerate(("Nord", "West")) for year in (2024, 2025)
+    )
+    (folder / "einwohner.csv").write_text(f"Bezirk,Jahr,Einwohner\n{rows}Ost-Viertel,2025,70\n")
+    config = TablesConfig(home=folder / "store")
+    load([folder / "einwohner.csv"], config=config)
+    tables = Tables(config)
+    yield tables
+    tables.close()
+
+
+@pytest.mark.parametrize(
+    ("question", "row"),
+    [
+        ("Wie viele Einwohner hatte der Bezirk West 2024?", [5100]),
+        ("Wie viele Einwohner hat West?", [5100]),  # the newest year, not the sum of both, not a number of rows
+        ("Welcher Bezirk hat die meisten Einwohner?", ["West", 5100]),
+        ("Wie haben sich die Einwohner in West entwickelt?", [2024, 5100, 0]),
+    ],
+)
+def test_a_table_called_like_its_figure_is_asked_for_the_figure(
+    residents: Tables, question: str, row: list[object]
+) -> None:
+    assert first(asked(residents, question)) == row
+
+
+def test_no_word_is_swallowed_because_it_is_short(residents: Tables) -> None:
+    answer = asked(residents, "Wie viele Einwohner hat Süd?")
+    assert (answer.outcome, answer.result) == ("not_in_data", None)

@@ -112,10 +112,11 @@ class Figuring:
         return Measure(function="sum", column=column.name) if column else None
 
     def _counting(self) -> ColumnInfo | None:
-        """The column of a table that holds figures of many kinds, told apart by its other columns."""
+        """The column of a table that holds figures of many kinds, told apart by its other columns, or has its name."""
         figures = self.reading.figures()
-        fits = len(figures) == 1 and "value" in meanings(figures[0]) and figures[0].name not in ("count", "anzahl")
-        return figures[0] if fits else None
+        if len(figures) != 1 or figures[0].name in ("count", "anzahl"):
+            return None
+        return figures[0] if "value" in meanings(figures[0]) or figures[0].name == self.table.name else None
 
     def _latest(self, measure: Measure, where: Sequence[Condition]) -> str | None:
         """Figures of several years are not added up unless years are named: the newest is meant."""

@@ -8,7 +8,7 @@ from tools.tables import ColumnInfo, TableInfo
 from tools.tables.catalog import Catalog, Key, kind_of, literal, quoted
 from tools.tables.words import HARD, Word, alike, concept, empty, likeness, parts
 
-__all__ = ["Link", "Rows", "keys", "links", "value_queries"]
+__all__ = ["Link", "Rows", "keys", "links", "namesake", "value_queries"]
 
 Rows = Callable[[str], Sequence[Sequence[object]]]
 """Runs one SELECT as the caller and returns its rows."""
@@ -90,6 +90,18 @@ def links(question: Sequence[Word], catalog: Catalog, found: Iterable[tuple[str,
     return [link for link in made if link.whole or (link.start, link.end) not in named]
 
 
+def namesake(link: Link, links: Iterable[Link], figures: Sequence[ColumnInfo]) -> bool:
+    """Whether a table's one figure has the table's name: "wie viele Einwohner" asks for it, not for rows."""
+    same = {
+        other.kind
+        for other in links
+        if (other.start, other.end, other.table) == (link.start, link.end, link.table)
+        and (other.kind == "table" or (len(figures) == 1 and other.column == figures[0].name))
+        and other.score >= 0.9
+    }
+    return same >= {"table", "column"}
+
+
 def _table_score(span: Sequence[Word], table: TableInfo) -> float:
     names = [parts(table.name)] + ([parts(table.title)] if table.title else [])
     best = max((_same(span, name) for name in names), default=0.0)
@@ -129,7 +141,8 @@ def _same(span: Sequence[Word], name: Sequence[str]) -> float:
     """How well all words of the span are all words of the name: by form, or by what they mean."""
     spoken = [word.folded for word in span if not empty(word)]
     joined = likeness("".join(spoken), "".join(name))
-    if joined >= 0.7:
+    # Of as many words each is looked at below; of more or fewer none may be swallowed ("Einwohner hat Ost").
+    if joined >= (0.7 if len(spoken) == len(name) else 0.9):
         return joined
     if len(spoken) != len(name):
         return 0.0

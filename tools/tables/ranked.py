@@ -63,9 +63,11 @@ class Ranked(Figuring):
             return None
         shown = self._shown(skip=measure.column)
         columns = shown or reading.label(self.table)
+        where = tuple(self._equal())
+        latest = self._latest(measure, where) if measure.column == self.table.name else None
         return Shape(
-            Top(table=self.table.name, columns=columns, measure=measure, count=count, lowest=lowest, ties=ties,
-                where=tuple(self._equal()))
+            Top(table=self.table.name, columns=columns, measure=measure, count=count, lowest=lowest, ties=ties, where=where),
+            None if latest in columns else latest,
         )  # fmt: skip
 
     def _second_mention(self, cue: Cue) -> None:
@@ -131,7 +133,7 @@ class Ranked(Figuring):
 
     def _also_table(self, link: Link) -> bool:
         """Whether the words name what the table is of, too: "die meisten Gebühren" are counted."""
-        return any(
+        return link.column != self.table.name and any(
             other.kind == "table" and (other.start, other.end, other.table) == (link.start, link.end, self.table.name)
             for other in self.reading.candidates
         )

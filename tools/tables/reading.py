@@ -9,7 +9,7 @@ from tools.base.errors import InvalidInput
 from tools.tables import ColumnInfo, TableInfo
 from tools.tables.catalog import Catalog, kind_of
 from tools.tables.cues import Cue, numbers
-from tools.tables.linking import Link
+from tools.tables.linking import Link, namesake
 from tools.tables.templates import Condition
 from tools.tables.words import HARD, Word, concept, empty, month, parts
 
@@ -78,6 +78,8 @@ class Reading:
         return None if hops is None or hops > 3 else replace(link, score=link.score - _HOP * hops)
 
     def _bonus(self, link: Link, links: Sequence[Link]) -> float:
+        if link.kind != "value" and namesake(link, links, self.figures(self.catalog.table(link.table))):
+            return 0.2 if link.kind == "column" else 0.0
         before = self._cue_before(link.start)
         if before == "group":
             return -0.3 if link.kind == "value" else 0.2
