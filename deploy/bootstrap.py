@@ -1,6 +1,6 @@
 """Sets up `.venv` from `uv.lock` with nothing but Python and a package index; costs nothing where all is up to date.
 
-    python3 deploy/bootstrap.py [group …]      groups: dev (what tests need), lint (what checks need)
+    python3 deploy/bootstrap.py [group …]      groups: dev (tests), lint (checks), peers (benchmarks)
 
 Brings uv into `.tools/` where none is found: by pip, or without it straight from the index, always by its pinned hash.
 Indexes, certificates and proxies come from the usual variables and from pip's configuration.
@@ -66,7 +66,7 @@ class Problem(Exception):
 
 def main() -> int:
     options = argparse.ArgumentParser(description="Sets up .venv from uv.lock.")
-    options.add_argument("groups", nargs="*", metavar="group", help="dev: what tests need; lint: what checks need")
+    options.add_argument("groups", nargs="*", metavar="group", help="dev: what tests need; lint: what checks need; peers")
     try:
         set_up(set(options.parse_args().groups))
     except Problem as problem:
@@ -82,8 +82,8 @@ def set_up(groups: "set[str]") -> None:
             f"Python {platform.python_version()} was started. Expected {_versions()}.\n"
             "Start this file with such a Python, for example: make PYTHON=python3.12 demo"
         )
-    if not (groups <= {"dev", "lint"}):
-        raise Problem(f"The groups {sorted(groups)} are not all known. Expected 'dev', 'lint', or none.")
+    if not (groups <= {"dev", "lint", "peers"}):
+        raise Problem(f"The groups {sorted(groups)} are not all known. Expected 'dev', 'lint', 'peers', or none.")
     stamp, wanted = read_stamp(), fingerprint()
     if stamp.get("root", str(ROOT)) != str(ROOT):  # scripts in an environment name their folder: it cannot be moved
         shutil.rmtree(VENV, ignore_errors=True)
