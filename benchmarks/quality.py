@@ -78,6 +78,16 @@ class Given:
         return [folders for folders in found if (folders[0] / "queries.jsonl").is_file()]
 
 
+SAID: Mapping[str, str] = {
+    "ndcg@10": "nDCG@10",
+    "recall@100": "R@100",
+    "mrr@10": "MRR@10",
+    "document": "cited document right",
+    "faithfulness": "faithful: verbatim, offsets right",
+    "auroc": "answerability, AUROC",
+    "false answers at 70 %": "false answers when 70 % are answered",
+}
+"""How a metric is called in the table."""
 WANTED: Mapping[tuple[str, str], float] = {
     (f"xquad_de + {DISTRACTORS}", "ndcg@10"): 0.91,
     ("xquad_de", "mrr@10"): 0.955,
@@ -100,7 +110,7 @@ async def _retrieval(given: Given) -> AsyncIterator[Row]:
             one = measured.figures(metric)
             wanted = [least for (of, what), least in WANTED.items() if what == metric and _is(name, of)]
             yield Row(
-                part="retrieval", collection=name, metric=metric, measured=one.ours, least=next(iter(wanted), None),
+                part="retrieval", collection=name, metric=SAID[metric], measured=one.ours, least=next(iter(wanted), None),
                 peers={peer: theirs.mean for peer, theirs in one.peers.items()}, ahead=one.ahead,
             )  # fmt: skip
 
@@ -117,7 +127,7 @@ async def _answers(given: Given) -> AsyncIterator[Row]:
             target, below = wanted.get(metric), metric.startswith("false")
             mean = float(ours[metric])
             yield Row(
-                part="answers", collection=name, metric=metric,
+                part="answers", collection=name, metric=SAID.get(metric, metric),
                 measured=Estimate(mean, *ours["intervals"].get(metric, (mean, mean))),
                 least=None if below else target, most=target if below else None,
                 peers={"words": peer[metric]} if metric in peer else {},
@@ -182,9 +192,9 @@ def table(rows: Sequence[Row]) -> str:
     heads = ["collection", "metric", "to reach", "Partitur", "beside", "ahead of the best", "reached"]
     lines = [heads, ["---"] * len(heads)]
     for row in rows:
-        target = "–" if row.least is None else f"≥ {_short(row.least)}"
+        target = "–" if row.least is None else f"≥ {row.least:g}"
         if row.most is not None:
-            target = f"≤ {_short(row.most)}" if row.least is None else f"{_short(row.least)} to {_short(row.most)}"
+            target = f"≤ {row.most:g}" if row.least is None else f"{row.least:g} to {row.most:g}"
         low, high = _short(row.measured.low), _short(row.measured.high)
         ours = _short(row.measured.mean) + (f" [{low}, {high}]" if low != high else "")
         beside = ", ".join(f"{name} {_short(value)}" for name, value in row.peers.items())
