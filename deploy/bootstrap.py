@@ -66,7 +66,9 @@ class Problem(Exception):
 
 def main() -> int:
     options = argparse.ArgumentParser(description="Sets up .venv from uv.lock.")
-    options.add_argument("groups", nargs="*", metavar="group", help="dev: what tests need; lint: what checks need; peers")
+    options.add_argument(
+        "groups", nargs="*", metavar="group", help="dev: what tests need; lint: what checks need; peers"
+    )
     try:
         set_up(set(options.parse_args().groups))
     except Problem as problem:
