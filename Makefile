@@ -32,7 +32,7 @@ serve: ## OpenAI and MCP interfaces on http://127.0.0.1:8642
 test: ## The tests; needs the package index alone
 	@# Machines that are shared can be many times slower than a desk: 'make check' keeps to the 5 s a test.
 	$(SET_UP) dev
-	@$(BIN)/python -m pytest -q tests -m "not real and not vllm" --timeout 120
+	@$(BIN)/python -m pytest -q tests -m "not real and not vllm" --timeout 120 -n 2 --dist loadfile
 
 .PHONY: test-real
 test-real: ## The tests on real parts from outside; installs them by apt and npm
@@ -53,7 +53,7 @@ check: ## Before a commit: format, lint, types, floors, tests
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/basedpyright --warnings
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest -q tests -m "not real and not vllm"
+	@$(BIN)/python -m pytest -q tests -m "not real and not vllm" -n 2 --dist loadfile
 
 .PHONY: format
 format: ## Formats the code and mends what can be mended

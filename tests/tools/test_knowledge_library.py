@@ -31,7 +31,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    return Library(KnowledgeConfig(home=tmp_path / "home", parse_seconds=3))
+    return Library(KnowledgeConfig(home=tmp_path / "home", parse_seconds=30))
 
 
 @pytest.fixture
@@ -113,8 +113,9 @@ async def test_a_file_that_breaks_keeps_its_last_good_text(library: Library, fol
     assert SENTENCE.strip() in (await library.text("satzung.pdf", ANNA)).text
 
 
+@pytest.mark.timeout(60)
 async def test_bad_files_fail_alone_with_their_names(tmp_path: Path) -> None:
-    library = Library(KnowledgeConfig(home=tmp_path / "home", parse_seconds=1.5))
+    library = Library(KnowledgeConfig(home=tmp_path / "home", parse_seconds=6))
     folder = write(
         tmp_path / "in",
         {
@@ -137,8 +138,9 @@ async def test_bad_files_fail_alone_with_their_names(tmp_path: Path) -> None:
     assert all(problem.reason.endswith((".", "seconds.")) for problem in (*report.failed, *report.skipped))
 
 
+@pytest.mark.timeout(60)
 async def test_a_file_that_takes_too_long_or_is_too_large_fails_alone(tmp_path: Path) -> None:
-    config = KnowledgeConfig(home=tmp_path / "home", parse_seconds=1.2, max_file_bytes=400_000, readers=1)
+    config = KnowledgeConfig(home=tmp_path / "home", parse_seconds=6, max_file_bytes=400_000, readers=1)
     library = Library(config)
     folder = write(
         tmp_path / "in", {"a.html": "<i><b>" * 60_000, "b.txt": "x" * 400_001, "c.txt": "Das Freibad öffnet im Mai."}
@@ -149,15 +151,15 @@ async def test_a_file_that_takes_too_long_or_is_too_large_fails_alone(tmp_path: 
     assert "Expected at most 400,000." in next(p.reason for p in report.failed if p.name == "b.txt")
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(120)
 async def test_a_bomb_ends_its_reader_and_nothing_else(tmp_path: Path) -> None:
-    config = KnowledgeConfig(home=tmp_path / "home", parse_seconds=10, parse_memory_bytes=300_000_000)
+    config = KnowledgeConfig(home=tmp_path / "home", parse_seconds=60, parse_memory_bytes=300_000_000)
     folder = write(tmp_path / "in", {"bomb.pdf": pdf_bomb(), "good.txt": "Das Freibad öffnet im Mai."})
     report = await Library(config).ingest([folder], caller=ANNA)
     assert report.documents == ["good.txt"]
     [problem] = report.failed
     assert problem.name == "bomb.pdf"
-    assert "memory" in problem.reason or "longer than 10 seconds" in problem.reason
+    assert "memory" in problem.reason or "longer than 60 seconds" in problem.reason
 
 
 @pytest.mark.timeout(60)

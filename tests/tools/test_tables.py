@@ -25,7 +25,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TablesConfig:
         "2,Personalausweis,Ausweise,37.00,2024-01-01\n3,Hundesteuer,Steuern,120.50,2023-07-01\n"
     )
     (source / "offices.csv").write_text("office,phone\nBürgeramt,01234\n")
-    config = TablesConfig(home=tmp_path_factory.mktemp("store"), seconds=1, workers=1)
+    config = TablesConfig(home=tmp_path_factory.mktemp("store"), seconds=3, workers=1)
     load(source, config=config)
     return config
 
@@ -188,7 +188,7 @@ def test_what_is_not_a_loaded_table_is_not_there(tables: Tables, name: str) -> N
     ],
 )
 def test_a_query_that_takes_too_long_is_stopped(tables: Tables, sql: str) -> None:
-    with pytest.raises(TimedOut, match=r"^The table query ran longer than 1 seconds and was stopped\."):
+    with pytest.raises(TimedOut, match=r"^The table query ran longer than 3 seconds and was stopped\."):
         tables.query(TableQuery(sql=sql), reach=ALL)
     assert tables.query(TableQuery(sql="SELECT 1"), reach=ALL).rows == [[1]]
 
