@@ -77,6 +77,9 @@ class KnowledgeOptions(BaseModel):
     )
     parse_seconds: float = Field(default=60.0, gt=0, description="Time that one file may take to be read.")
     parse_memory_bytes: int = Field(default=1_000 * _MEGABYTE, ge=200 * _MEGABYTE, description="Memory of a reader.")
+    index_cache_bytes: int = Field(
+        default=256 * _MEGABYTE, ge=_MEGABYTE, description="What each process may keep of a tenant's indices in memory."
+    )
     readers: int = Field(default=2, ge=1, le=16, description="Reading processes at work at the same time.")
     allowed_roots: tuple[Path, ...] | None = Field(
         default=None, description="Folders that files may be read from; null = every folder the process may read."

@@ -15,7 +15,7 @@ __all__ = ["Place", "tenant_folder"]
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 _PATIENCE = {"connect_timeout": "3s", "timeout": "10s", "client_max_retries": "2", "client_retry_timeout": "10"}
 """With an object store, where the settings say nothing else; LanceDB's own would try for minutes."""
-_INDEX_CACHE, _METADATA_CACHE = 128_000_000, 32_000_000  # bytes; LanceDB's own limits are gigabytes
+_METADATA_CACHE = 32_000_000  # bytes; LanceDB's own limits are gigabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,16 @@ class Place:
     """A folder, or for example s3://bucket/partitur/default."""
     options: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """What LanceDB needs to reach an object store: keys, endpoint, region."""
+    cache: int = 128_000_000
+    """Bytes of its indices that are kept in memory at most."""
 
     @classmethod
     def of(cls, config: "KnowledgeConfig", tenant: str) -> "Place":
         """Below the home, unless the settings name an object store."""
         root = config.storage or str(config.home.absolute() / "lance")
         options = {name: value.get_secret_value() for name, value in config.storage_options.items()}
-        return cls(f"{root.rstrip('/')}/{tenant_folder(tenant)}", {**_PATIENCE, **options} if config.storage else {})
+        options = {**_PATIENCE, **options} if config.storage else {}
+        return cls(f"{root.rstrip('/')}/{tenant_folder(tenant)}", options, config.index_cache_bytes)
 
     @property
     def remote(self) -> bool:
@@ -48,7 +51,7 @@ class Place:
         """A connection whose reads see what other processes have written."""
         from tools.knowledge.lance import lancedb
 
-        session = lancedb.Session(index_cache_size_bytes=_INDEX_CACHE, metadata_cache_size_bytes=_METADATA_CACHE)
+        session = lancedb.Session(index_cache_size_bytes=self.cache, metadata_cache_size_bytes=_METADATA_CACHE)
         every_read = timedelta(0)
         return cast(
             Any,
