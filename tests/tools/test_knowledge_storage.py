@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,7 +115,7 @@ class Lengths:
 
     id = "lengths"
 
-    async def passages(self, texts: list[str]) -> list[list[float]]:
+    async def passages(self, texts: Sequence[str]) -> list[list[float]]:
         return [[float(len(text)), 1.0] for text in texts]
 
     async def query(self, text: str) -> list[float]:
