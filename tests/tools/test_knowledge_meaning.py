@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import AsyncGenerator, Generator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from collections_of import Shelves
@@ -129,6 +130,32 @@ async def test_what_goes_or_changes_goes_from_the_vectors_too(tmp_path: Path) ->
     table = await db.open_table((await tables(library))[0])
     rows = await table.query().select(["document"]).to_list()
     assert sorted(row["document"] for row in rows) == ["auto.txt", "hund.txt"]
+
+
+async def test_what_is_deleted_while_the_model_reads_it_gets_no_vectors(tmp_path: Path) -> None:
+    class Slow(Words):
+        async def passages(self, texts: Sequence[str]) -> list[list[float]]:
+            made = await super().passages(texts)
+            assert (await library.delete(["bad.txt"], ANNA)).deleted == ["bad.txt"]
+            return made
+
+    library = Library(KnowledgeConfig(home=tmp_path), models=Models(Slow()))
+    await library.ingest(documents=documents(), caller=ANNA)
+    db = await Place.of(library.config, "stadt").connect()
+    table = await db.open_table((await tables(library))[0])
+    assert sorted(row["document"] for row in await table.query().select(["document"]).to_list()) == [
+        "auto.txt", "hund.txt"
+    ]  # fmt: skip
+    # Not even an older version of the table has ever held them: nothing is left for erasure to find.
+    assert [await (await _at(db, table.name, each["version"])).count_rows() for each in await table.list_versions()] == [
+        0, 2
+    ]  # fmt: skip
+
+
+async def _at(db: Any, name: str, version: int) -> Any:
+    table = await db.open_table(name)
+    await table.checkout(version)
+    return table
 
 
 async def test_vectors_know_who_may_read(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tools.base import Caller
 from tools.knowledge.aside import purge_aside
-from tools.knowledge.scope import Readable, listed
+from tools.knowledge.scope import Readable, listed, text_of
 
 if TYPE_CHECKING:
     from tools.knowledge.library import Library
@@ -39,8 +39,11 @@ async def held(library: "Library", caller: Caller, ids: Sequence[str]) -> list[H
 async def brought_by(library: "Library", tenant: str, subject: str, collections: Sequence[str]) -> list[Held]:
     """All that a person brought into these collections or shelves, whoever may read it."""
     rows = await (await library.opened(tenant)).brought_by(subject)
-    ids = [row["id"] for row in rows]
-    return await _found(library, tenant, Readable(tenant, dict.fromkeys(collections), None), ids)
+    found: list[Held] = []
+    for name in collections:  # one by one: on somebody else's shelf a document may have the same id
+        if ids := [row["id"] for row in rows if row["collection"] == name]:
+            found += await _found(library, tenant, Readable(tenant, {name: None}, None), ids)
+    return found
 
 
 async def drop(library: "Library", tenant: str, documents: Sequence[Held]) -> None:
@@ -75,7 +78,12 @@ async def left(library: "Library", tenant: str, documents: Sequence[Held]) -> in
 
 async def others(library: "Library", tenant: str, documents: Sequence[Held]) -> AsyncIterator[str]:
     """The texts of all other documents of the tenant."""
-    async for text in (await library.opened(tenant)).texts(f"id NOT IN ({listed(each.id for each in documents)})"):
+    names = sorted({each.collection for each in documents})
+    erased = [
+        f"(collection = {text_of(name)} AND id IN ({listed(each.id for each in documents if each.collection == name)}))"
+        for name in names
+    ]
+    async for text in (await library.opened(tenant)).texts(f"NOT ({' OR '.join(erased) or 'false'})"):
         yield text
 
 

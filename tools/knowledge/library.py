@@ -121,6 +121,8 @@ class Library:
         mine = None if shelf is not None else Readable(caller.tenant, {collection: None}, principals_of(caller))
         store = await self.opened(caller.tenant)
         async with self.alone(on_progress):
+            if shelf is None:  # the wait may have been long, and the collection be gone by now
+                await self.reaches.writable(caller, collection)
             ingestion = Ingestion(
                 self.config,
                 store,
@@ -159,7 +161,7 @@ class Library:
 
         vectors = (await self.opened(tenant)).vectors(self._models.embedder)
         with alone_or_not(self.config.home / "embedding.lock") as mine:
-            return await vectors.catch_up(tell) if mine else 0
+            return await vectors.catch_up(tell, self.alone) if mine else 0
 
     def forgotten(self, tenant: str) -> None:
         """Lets go of what is held of a tenant's tables in memory; they are opened again when they are used."""
@@ -333,6 +335,8 @@ class Library:
 
     async def opened(self, tenant: str) -> "Store":
         """The tables of a tenant, for parts of the knowledge base that have asked for the right already."""
+        if (store := self._stores.get(tenant)) is not None:
+            return store  # whoever opens another tenant's may have to wait for a writer; nobody else has to
         async with self._opening:
             if (store := self._stores.get(tenant)) is None:
                 # Seconds of import that must not hold up the event loop.

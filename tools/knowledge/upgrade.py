@@ -31,8 +31,8 @@ async def upgrade(config: KnowledgeConfig) -> None:
         shutil.rmtree(done)
         return
     if not aside.exists():
-        if not old.exists():
-            return
+        if not (old / "documents.lance").exists():
+            return  # none, or those of today: killed before that was noted, or another process was faster
         old.rename(aside)
     elif old.exists():
         shutil.rmtree(old)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 from tools.knowledge.lance import lance_index
@@ -58,11 +59,14 @@ class Vectors:
         """Documents that have no vectors of this model yet."""
         return len(await self._lacking())
 
-    async def catch_up(self, tell: Callable[[int, int], Awaitable[None]]) -> int:
+    async def catch_up(
+        self, tell: Callable[[int, int], Awaitable[None]], alone: Callable[[], AbstractAsyncContextManager[None]]
+    ) -> int:
         """Embeds what has no vectors yet and drops those of what is gone; then other models' tables, too.
 
-        A document's chunks get their vectors all together, so that whoever is stopped goes on where he was. Returns how
-        many documents were embedded.
+        A document's chunks get their vectors all together, so that whoever is stopped goes on where he was. `alone` is
+        the lock of writers: it is held while vectors are written, not while the model is asked, and what was deleted or
+        replaced meanwhile gets none. Returns how many documents were embedded.
         """
         lacking = await self._lacking()
         done = 0
@@ -77,16 +81,20 @@ class Vectors:
                     row for row in batch.to_pylist() if (row["collection"], row["document"], row["version"]) in chosen
                 ]
             vectors = await self._embedder.passages([_spoken(row) for row in rows])
-            if rows:
-                table = await self._made(len(vectors[0]))
+            async with alone():
+                there = await self._known(self._documents, "id", f"id IN ({listed(ids)})")
                 kept = [
                     {**{name: row[name] for name in _KEPT}, "vector": vector}
                     for row, vector in zip(rows, vectors, strict=True)
+                    if (row["collection"], row["document"], row["version"]) in there
                 ]
-                await table.add(pa.Table.from_pylist(kept, schema=await table.schema()))
+                if kept:
+                    table = await self._made(len(vectors[0]))
+                    await table.add(pa.Table.from_pylist(kept, schema=await table.schema()))
             done += len(some)
             await tell(done, len(lacking))
-        await self._tidy()
+        async with alone():
+            await self._tidy()
         return done
 
     async def _lacking(self) -> list[_Known]:
