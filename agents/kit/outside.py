@@ -75,8 +75,9 @@ class Outside:
             raise NotFound(f"The tool '{self.name}.{name}' is unknown. Known are {', '.join(map(repr, self.names))}.")
         await self._session()
         if name not in self._listed:
+            has = ", ".join(map(repr, sorted(self._listed))) or "none"
             raise Unavailable(
-                f"The MCP server {self.name!r} has no tool {name!r}. It has {', '.join(map(repr, sorted(self._listed))) or 'none'}.",
+                f"The MCP server {self.name!r} has no tool {name!r}. It has {has}.",
                 hint=f"Correct the list of tools of mcp_servers.{self.name} in the settings.",
             )
         pin = self.server.pins.get(name)

@@ -1,6 +1,7 @@
 """Scanned pages, recognised by a real tesseract through the real ingestion."""
 
 import io
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,12 @@ LINES = (
 
 def scan() -> bytes:
     """A page of text, and one that is nothing but a picture of some."""
-    from font_source_sans_pro import SourceSansPro
-
     picture = Image.new("L", (2480, 1200), 255)
     draw = ImageDraw.Draw(picture)
-    font = ImageFont.truetype(SourceSansPro, 64)
+    spec = find_spec("font_source_sans_pro")
+    assert spec is not None
+    assert spec.origin is not None
+    font = ImageFont.truetype(Path(spec.origin).parent / "files" / "SourceSansPro-Regular.otf", 64)
     for number, line in enumerate(LINES):
         draw.text((200, 150 + 90 * number), line, fill=0, font=font)
     out = io.BytesIO()

@@ -187,7 +187,9 @@ class Ingestion:
                 await writer.send(_Done(file, digest, -1))
             raise
         if count == 0:
-            raise Unreadable("Nothing in it has a text. Expected records with 'text' or 'content', or documents inside.")
+            raise Unreadable(
+                "Nothing in it has a text. Expected records with 'text' or 'content', or documents inside."
+            )
         await writer.send(_Done(file, digest, count))
 
     async def _write(self, read: MemoryObjectReceiveStream[_Read | _Done]) -> None:
