@@ -1,6 +1,7 @@
 """Turns what a caller may read into the engine's tables: a label is a node table, an edge type a relation table."""
 
 import csv
+import json
 import re
 import unicodedata
 from collections import Counter
@@ -13,10 +14,14 @@ from typing import TextIO
 
 from tools.base.errors import Failed, TooLarge
 from tools.graph import EdgeKind, GraphConfig, GraphSchema, NodeKind
+from tools.graph.joining import joined
 from tools.graph.records import Records
 from tools.worker import Workers
 
-__all__ = ["build", "engines", "identifier"]
+__all__ = ["JOINED", "build", "engines", "identifier"]
+
+JOINED = "joined.json"
+"""Name of the file that says which ids of documents were read as ids of lists."""
 
 _NODE = ("id", "name", "description")
 _EDGE = ("source", "target", "since")
@@ -60,8 +65,11 @@ def build(
     """
     work = folder / "work"
     work.mkdir()
-    tables = _Tables(work, records, scopes)
     tell(0.0, "Sorting nodes")
+    same = joined(records, scopes)
+    records.join(same)
+    (folder / JOINED).write_text(json.dumps(same), encoding="utf-8")
+    tables = _Tables(work, records, scopes)
     tables.take_nodes()
     tell(0.1, "Sorting edges")
     tables.take_edges()

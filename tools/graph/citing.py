@@ -19,7 +19,8 @@ class Citing:
 
     def __init__(self, view: View, ids: Iterable[str]) -> None:
         given = list(ids)
-        records = Records.open(view.records)
+        joined = {view.joined[id]: id for id in given if id in view.joined}
+        records = Records.open(view.records, joined=joined)
         try:
             self._nodes = records.node_origins(view.scopes, given)
             self._edges = records.edge_origins(view.scopes, given)

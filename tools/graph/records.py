@@ -30,7 +30,10 @@ CREATE TABLE edges(origin INTEGER NOT NULL REFERENCES sources(id), source TEXT N
 CREATE INDEX edges_by_origin ON edges(origin);
 CREATE INDEX edges_by_ends ON edges(source, target);
 """
+_JOINED = "CREATE TEMP TABLE joined(id TEXT PRIMARY KEY, same TEXT NOT NULL) WITHOUT ROWID"
 _PLACE = "heading, page, start, end, quote, file, line"
+_ENDS = ("coalesce(starts.same, source)", "coalesce(ends.same, target)")
+_JOIN_ENDS = "LEFT JOIN joined AS starts ON starts.id = source LEFT JOIN joined AS ends ON ends.id = target"
 _FIRST = "(sources.document != ''), sources.id"
 """Lists say first what a thing is called, then documents, in the order they came."""
 CITED = 5
@@ -43,12 +46,16 @@ class Records:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        connection.execute("PRAGMA temp_store=MEMORY").fetchall()
+        connection.execute(_JOINED)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Opens a finished file for reading; usable from any one thread at a time."""
+    def open(cls, path: Path, *, joined: Mapping[str, str] | None = None) -> Self:
+        """Opens a finished file for reading; usable from any one thread at a time. See `join` for `joined`."""
         address = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-        return cls(path, sqlite3.connect(address, uri=True, check_same_thread=False))
+        records = cls(path, sqlite3.connect(address, uri=True, check_same_thread=False))
+        records.join(joined or {})
+        return records
 
     @classmethod
     def start(cls, path: Path, *, after: Path | None) -> Self:
@@ -68,6 +75,11 @@ class Records:
         """Writes what was changed to the file."""
         self._connection.commit()
         self._connection.close()
+
+    def join(self, pairs: Mapping[str, str]) -> None:
+        """From now on each of these ids is read as the one it is paired with. The file stays as it is."""
+        if pairs:
+            self._connection.executemany("INSERT INTO joined VALUES (?, ?)", pairs.items())
 
     def replace(self, source: Source, nodes: Iterable[Node], edges: Iterable[Edge]) -> Counts:
         """What this source brings from now on. Each node and edge must have an origin in it."""
@@ -164,6 +176,24 @@ class Records:
             )
         )
 
+    def names(self, scopes: Sequence[int], *, documents: bool) -> Iterator[tuple[str, str, str]]:
+        """Label, id and name of each node that documents name in these scopes, or that lists do."""
+        return self._connection.execute(
+            "SELECT DISTINCT label, nodes.id, nodes.name FROM nodes JOIN sources ON origin = sources.id "
+            "WHERE scope IN (SELECT value FROM json_each(?)) AND (document != '') = ?",
+            [json.dumps(list(scopes)), documents],
+        )
+
+    def namesakes(self, scopes: Sequence[int], ids: Iterable[str]) -> set[str]:
+        """Those of the ids that stand under several labels in these scopes."""
+        rows = self._connection.execute(
+            "SELECT nodes.id FROM nodes JOIN sources ON origin = sources.id "
+            "WHERE scope IN (SELECT value FROM json_each(?)) AND nodes.id IN (SELECT value FROM json_each(?)) "
+            "GROUP BY nodes.id HAVING count(DISTINCT label) > 1",
+            [json.dumps(list(scopes)), json.dumps(list(ids))],
+        )
+        return {row[0] for row in rows}
+
     def label(self, origin: int, id: str) -> str | None:
         """The label under which one source names an id."""
         row = self._one("SELECT label FROM nodes WHERE id = ? AND origin = ?", id, origin)
@@ -173,9 +203,10 @@ class Records:
         """Label and id of each node of these scopes, by label; with what each source says: its number, name,
         description, properties."""
         rows = self._connection.execute(
-            "SELECT label, nodes.id, origin, nodes.name, description, properties FROM nodes "
+            "SELECT label, coalesce(same, nodes.id) AS meant, origin, nodes.name, description, properties FROM nodes "
+            "LEFT JOIN joined ON joined.id = nodes.id "
             "JOIN sources ON origin = sources.id WHERE scope IN (SELECT value FROM json_each(?)) "
-            f"ORDER BY label, nodes.id, {_FIRST}, nodes.rowid",
+            f"ORDER BY label, meant, {_FIRST}, nodes.rowid",
             [json.dumps(list(scopes))],
         )
         for (label, id), group in groupby(rows, key=lambda row: (row[0], row[1])):
@@ -185,9 +216,9 @@ class Records:
         """Type, source and target of each edge of these scopes, by type; with what each source says: its number, since
         when, properties."""
         rows = self._connection.execute(
-            "SELECT type, source, target, origin, since, properties FROM edges "
+            f"SELECT type, {_ENDS[0]} AS start, {_ENDS[1]} AS finish, origin, since, properties FROM edges {_JOIN_ENDS} "
             "JOIN sources ON origin = sources.id WHERE scope IN (SELECT value FROM json_each(?)) "
-            f"ORDER BY type, source, target, {_FIRST}, edges.rowid",
+            f"ORDER BY type, start, finish, {_FIRST}, edges.rowid",
             [json.dumps(list(scopes))],
         )
         for (type, source, target), group in groupby(rows, key=lambda row: (row[0], row[1], row[2])):
@@ -196,8 +227,9 @@ class Records:
     def node_origins(self, scopes: Sequence[int], ids: Iterable[str]) -> dict[tuple[str, str], list[Origin]]:
         """By label and id: where these scopes name the nodes with these ids, the first `CITED` places of each."""
         found: dict[tuple[str, str], list[Origin]] = {}
+        table = "nodes AS records LEFT JOIN joined ON joined.id = records.id"
         where = "records.id IN (SELECT value FROM json_each(?2))"
-        for row in self._places("nodes", "label, records.id", where, scopes, json.dumps(list(ids))):
+        for row in self._places(table, ("label", "coalesce(same, records.id)"), where, scopes, ids):
             found.setdefault((row[0], row[1]), []).append(_origin(row[2:]))
         return found
 
@@ -205,20 +237,27 @@ class Records:
         """By source, type and target: where these scopes name the edges between these nodes, as `node_origins`."""
         found: dict[tuple[str, str, str], list[Origin]] = {}
         where = "source IN (SELECT value FROM json_each(?2)) AND target IN (SELECT value FROM json_each(?2))"
-        for row in self._places("edges", "source, type, target", where, scopes, json.dumps(list(ids))):
+        keys = (_ENDS[0], "type", _ENDS[1])
+        for row in self._places(f"edges AS records {_JOIN_ENDS}", keys, where, scopes, ids):
             found.setdefault((row[0], row[1], row[2]), []).append(_origin(row[3:]))
         return found
 
-    def _places(self, table: str, key: str, where: str, scopes: Sequence[int], given: str) -> Iterator[tuple[Any, ...]]:
+    def _places(
+        self, table: str, keys: tuple[str, ...], where: str, scopes: Sequence[int], ids: Iterable[str]
+    ) -> Iterator[tuple[Any, ...]]:
+        meant = set(ids)
+        pairs = self._connection.execute("SELECT id, same FROM joined")
+        asked = [*meant, *(id for id, same in pairs if same in meant)]
         place = ", ".join(f"records.{name}" for name in _PLACE.split(", "))
-        names = [name.rpartition(".")[2] for name in key.split(", ")]
-        columns = f"{key}, scopes.tenant, scopes.collection, scopes.readers, document, title, {place}"
+        named = ", ".join(f"{expression} AS key{at}" for at, expression in enumerate(keys))
+        columns = f"{named}, scopes.tenant, scopes.collection, scopes.readers, document, title, {place}"
         found = self._connection.execute(
-            f"SELECT * FROM (SELECT {columns}, row_number() OVER (PARTITION BY {key} ORDER BY {_FIRST}, records.rowid) "
-            f"AS place FROM {table} AS records JOIN sources ON origin = sources.id JOIN scopes ON scope = scopes.id "
+            f"SELECT * FROM (SELECT {columns}, row_number() OVER (PARTITION BY {', '.join(keys)} "
+            f"ORDER BY {_FIRST}, records.rowid) AS place FROM {table} "
+            "JOIN sources ON origin = sources.id JOIN scopes ON scope = scopes.id "
             f"WHERE scope IN (SELECT value FROM json_each(?1)) AND {where}) WHERE place <= {CITED} "
-            f"ORDER BY {', '.join(names)}, place",
-            [json.dumps(list(scopes)), given],
+            f"ORDER BY {', '.join(f'key{at}' for at in range(len(keys)))}, place",
+            [json.dumps(list(scopes)), json.dumps(asked)],
         )
         return (row[:-1] for row in found)
 

@@ -23,7 +23,7 @@ _ALONE = frozenset({LAW, OFFICE, BODY, FACILITY, PLACE})
 _LOCAL = frozenset({OFFICE, BODY, FACILITY, PLACE, SERVICE})
 
 
-_OF_DOCUMENT = frozenset({FEE, DEADLINE, HOURS, DECISION})
+OF_DOCUMENT = frozenset({FEE, DEADLINE, HOURS, DECISION})
 _BARE = re.compile(r"(?:bis|ab|über|unter|von)\s|\d")
 
 
@@ -189,7 +189,7 @@ def _kin(fee: Fee, subject: Mention | None) -> bool:
 def identity(label: str, name: str, document: str | None, town: str | None) -> str:
     """The id of a thing: the same for the same name, anywhere; what a name alone does not tell apart is of its document."""
     spelt = key(name).replace("-", "") if label == OFFICE else key(name)
-    if label in _OF_DOCUMENT:
+    if label in OF_DOCUMENT:
         return ":".join((label.lower(), document or "", spelt))
     if town and _is_local(label, name):
         return ":".join((label.lower(), key(town), spelt))

@@ -10,19 +10,19 @@ import hashlib
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from shutil import rmtree
 from threading import Lock
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from tools.base.access import Reach
 from tools.base.errors import Failed, NotFound, SetupError
 from tools.graph import GraphConfig, GraphSchema
-from tools.graph.building import build, engines
+from tools.graph.building import JOINED, build, engines
 from tools.graph.records import Records
 from tools.worker import Workers
 
@@ -31,6 +31,9 @@ __all__ = ["RECORDS", "View", "Views", "empty", "make"]
 RECORDS = "records.db"
 """Name of the records' file in a generation's folder."""
 _ASIDE = ".building"
+_FORMAT = 2
+"""Counted up when the same records make another view than before."""
+_PAIRS = TypeAdapter(dict[str, str])
 
 
 def empty() -> NotFound:
@@ -45,9 +48,17 @@ class View:
     """A view, opened: what there is to ask, the engines that answer, and the scopes it was built of."""
 
     def __init__(
-        self, schema: GraphSchema, workers: Workers, records: Path, scopes: tuple[int, ...], held: int
+        self,
+        schema: GraphSchema,
+        joined: Mapping[str, str],
+        workers: Workers,
+        records: Path,
+        scopes: tuple[int, ...],
+        held: int,
     ) -> None:
         self.schema = schema
+        self.joined = joined
+        """For each id of a list that documents mean as well: the id that they use."""
         self.workers = workers
         self.records = records
         self.scopes = scopes
@@ -112,6 +123,7 @@ class Views:
         folder, held = make(self._config, self._folder, scopes)
         try:
             schema = GraphSchema.model_validate_json((folder / "schema.json").read_bytes())
+            same = _PAIRS.validate_json((folder / JOINED).read_bytes())
         except (OSError, ValidationError) as error:
             os.close(held)
             raise Failed(
@@ -119,7 +131,8 @@ class Views:
                 hint="Run 'partitur graph rebuild'.",
             ) from error
         workers = engines(self._config, folder, write=False)
-        fresh = View(schema, workers, self._folder / RECORDS, scopes, held)
+        joined = {listed: id for id, listed in same.items()}
+        fresh = View(schema, joined, workers, self._folder / RECORDS, scopes, held)
         with self._lock:
             if scopes in self._open:
                 # Another thread was faster.
@@ -160,7 +173,7 @@ def make(
         TooLarge, Failed: see `build`.
     """
     views = generation / "views"
-    digest = hashlib.sha256(json.dumps(sorted(scopes)).encode()).hexdigest()[:20]
+    digest = hashlib.sha256(json.dumps([_FORMAT, sorted(scopes)]).encode()).hexdigest()[:20]
     folder = views / f"{config.engine}-{_version(config.engine)}-{digest}"
     try:
         views.mkdir(exist_ok=True)
