@@ -37,7 +37,6 @@ from tools.knowledge.searching import PASSAGE
 
 __all__ = ["main", "table"]
 
-COLLECTIONS = 20
 LIMIT = 8
 CALLERS = (1, 16)
 ALL, FEW = Caller(subject="all"), Caller(subject="few")
@@ -47,8 +46,11 @@ Ask = Callable[[str], Awaitable[object]]
 class _Reaches:
     """One caller reads every collection, the other a quarter of them."""
 
+    def __init__(self, collections: int) -> None:
+        self.collections = collections
+
     async def of(self, caller: Caller) -> Reach:
-        count = COLLECTIONS if caller == ALL else COLLECTIONS // 4
+        count = self.collections if caller == ALL else self.collections // 4
         return Reach(caller, {_name(number): None for number in range(count)})
 
     async def list(self, caller: Caller) -> list[Any]:
@@ -102,11 +104,11 @@ async def _alone(config: KnowledgeConfig, files: Sequence[Path]) -> float:
     return time.perf_counter() - began
 
 
-async def ingest(library: Library, corpus: Corpus, folder: Path, documents: int) -> list[Read]:
+async def ingest(library: Library, corpus: Corpus, folder: Path, *, documents: int, collections: int) -> list[Read]:
     """Brings the collections one after another; each twentieth document is narrowed to one group."""
     found: list[Read] = []
-    each = max(1, documents // COLLECTIONS)
-    for number in range(COLLECTIONS):
+    each = max(1, documents // collections)
+    for number in range(collections):
         here = folder / _name(number)
         numbers = range(number * each, (number + 1) * each)
         narrowed = max(1, each // 20)
@@ -151,7 +153,7 @@ async def _systems(library: Library, scratch: Path) -> dict[str, Ask]:
     found: dict[str, Ask] = {
         "LanceDB's own query": limit,
         "Partitur, all collections": ours(ALL),
-        "… 5 of 20 collections": ours(FEW),
+        "… a quarter of the collections": ours(FEW),
         "… metadata and date": ours(ALL, filter=chosen),
         "… neighbours and reasons": ours(ALL, around=1, why=True),
     }
@@ -237,12 +239,15 @@ async def _folder(home: str | None) -> AsyncGenerator[Path]:
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Read], list[Searched], float]:
     corpus = Corpus(words=3_000 if arguments.quick else 60_000)
-    chunks = 20 * 2 * CHUNKS_EACH if arguments.quick else int(arguments.chunks)
+    collections = 4 if arguments.quick else 20
+    documents = 2 * collections if arguments.quick else int(arguments.chunks) // CHUNKS_EACH
     questions = list(corpus.questions(3 if arguments.quick else int(arguments.questions)))
-    async with _folder(arguments.home) as folder, Library(KnowledgeConfig(home=folder / "home"), _Reaches()) as library:
+    async with _folder(arguments.home) as folder:
+        library = Library(KnowledgeConfig(home=folder / "home"), _Reaches(collections))
         reads: list[Read] = []
         if not arguments.search_only:
-            reads = await ingest(library, corpus, folder / "documents", chunks // CHUNKS_EACH)
+            where = folder / "documents"
+            reads = await ingest(library, corpus, where, documents=documents, collections=collections)
         disk = sum(path.stat().st_size for path in (folder / "home").rglob("*") if path.is_file()) / 1e6
         with tempfile.TemporaryDirectory() as scratch:
             systems = await _systems(library, Path(scratch))
