@@ -50,6 +50,11 @@ _MOST = 200
 _ABROAD = 4.0
 _STEM = 8
 """Letters by which a place is known in its forms and in compounds."""
+_NUMBERED = re.compile(
+    r"(?:\b(?:[A-ZÄÖÜ]\w+|application|case|file|form|invoice|permit|request)\s+(?:Nr\.?\s*|[Nn]ummer\s+|number\s+|no\.\s*)?|\b[A-Z]{1,5}[-/])(?!(?:19|20)\d\d\b)(\d{3,})\b"
+    r"(?![.,:]\d|\s*(?:[A-ZÄÖÜ€$£%°]|(?:[ckm]?m[²³]?|qm|k?g|l|ct|euros?|eur|met\w+|people|days|years|hours)\b))"
+)
+"""A thing with a number of its own, such as an application or a file: no year, no sum, no measure."""
 _PLACE = re.compile(r"\b(?:in|aus|from)\s+([A-ZÄÖÜ]\w{3,})")
 
 Terms = tuple[frozenset[str], frozenset[str]]
@@ -83,7 +88,7 @@ def support(query: str, sentences: Sequence[Sentence], worth: NDArray[np.float64
         own = max(own, sum(mentions(word, f"{best.context} {best.text}", language) for word in words) / len(words))
     return _logistic(
         _BIAS
-        - _ABROAD * _names_elsewhere(query, sentences)
+        - _ABROAD * (_names_elsewhere(query, sentences) or _numbered_otherwise(query, best, sentences))
         + _PASSAGE * max(own if best.form == "row" else 0.0, _mean(words, terms(around, language)))
         + _SENTENCE * own
         + _PASSAGE_GRAMS * _share(wanted, around)
@@ -106,6 +111,16 @@ def _names_elsewhere(query: str, sentences: Sequence[Sentence]) -> bool:
         return False
     said = {token for one in sentences for token in tokens(f"{one.passage.title} {one.passage.text}")}
     return any(not any(place[:_STEM] in token for token in said) for place in places)
+
+
+def _numbered_otherwise(query: str, best: Sentence, sentences: Sequence[Sentence]) -> bool:
+    """Whether the question is about a thing by its number, and the document has another: application 1777, not 777."""
+    asked = set(_NUMBERED.findall(query))
+    if not asked:
+        return False
+    own = {one.source: one.passage for one in sentences if one.passage.document == best.passage.document}.values()
+    said = {number for one in own for number in re.findall(r"\d+", f"{one.title} {one.heading or ''} {one.text}")}
+    return not asked <= said
 
 
 def coverage(query: str, text: str, language: Language) -> float:

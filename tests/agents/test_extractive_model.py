@@ -15,7 +15,7 @@ from agents.extractive import ExtractiveModel
 from agents.extractive.respond import respond
 from agents.extractive.searching import searches
 from agents.kit.task import Evidence
-from tools.base import Citation, InvalidInput, NoReliableSource, ToolFailed
+from tools.base import Citation, InvalidInput, NoReliableSource, Passage, ToolFailed
 
 pytestmark = pytest.mark.anyio
 
@@ -222,3 +222,37 @@ async def test_a_plain_chat_is_its_own_source(message: str, answer: str) -> None
 async def test_a_plain_message_without_any_source_says_so() -> None:
     with pytest.raises(NoReliableSource):
         await Agent(ExtractiveModel()).run("Was ist die Hauptstadt von Frankreich?")
+
+
+def filed(*lines: str) -> list[Passage]:
+    """Each line as a document of its own, as a search would return it."""
+    return [
+        Passage(document=f"{at}.md", title="Akten", start=0, end=len(line), text=line, score=10 - at)
+        for at, line in enumerate(lines)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "there"),
+    [
+        ("Wann wurde der Antrag 777 bewilligt?", True),
+        ("Wann wurde der Antrag 1777 bewilligt?", False),
+        ("Wann wurde der Antrag Nr. 7770 bewilligt?", False),
+        ("Wann wurde der Antrag BA-2026003 bewilligt?", True),
+        ("Wann wurde der Antrag BA-2026993 bewilligt?", False),
+    ],
+)
+def test_a_thing_with_another_number_is_no_answer(query: str, there: bool) -> None:
+    files = filed(*(f"Der Antrag {name} wurde am 22. März 2026 bewilligt." for name in ("777", "177", "BA-2026003")))
+    number = query.split()[-2]
+    english = f"When was application {number} approved?"
+    with pytest.raises(NoReliableSource):
+        respond(
+            searched(task(query=english, language="en"), filed("Application 17 was approved.")),
+            ModelRequestParameters(),
+        )
+    if there:
+        assert f"Antrag {number} wurde" in said(searched(task(query=query), files))
+    else:
+        with pytest.raises(NoReliableSource):
+            respond(searched(task(query=query), files), ModelRequestParameters())
