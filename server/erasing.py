@@ -2,21 +2,30 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from pydantic import BaseModel, Field
 
+from server.keys import KeyStore
 from server.traces_of import Fingerprints, Seen
 from tools.base import Caller, Forbidden, NotFound
 from tools.knowledge import erasure
+from tools.knowledge.place import tenant_folder
 
 if TYPE_CHECKING:
     from server.house import House
     from server.state.erasing import Erasures
     from tools.knowledge.erasure import Held
 
-__all__ = ["Check", "Receipt", "erase_documents", "erase_person"]
+__all__ = ["Check", "Receipt", "erase_documents", "erase_person", "shown"]
+
+_ROWS = "rows of the knowledge base"
+_TABLES = "tables of the knowledge base, written anew"
+_OWN = frozenset({"documents", "nodes of the graph", "edges of the graph"})
+"""Counts of what was made of the documents themselves; the others say what people of the tenant had written."""
 
 
 class Check(BaseModel):
@@ -41,6 +50,25 @@ class Receipt(BaseModel):
     notes: list[str] = Field(default_factory=list[str], description="What nobody but you can look at or decide.")
 
 
+def shown(receipt: Receipt, caller: Caller) -> Receipt:
+    """A receipt as `caller` may see it.
+
+    Whoever may erase a document of their own could else guess at a text, and read from the receipt whether it also stands
+    in documents, answers or files of others. Administrators see all of it.
+    """
+    if "admin" in caller.roles:
+        return receipt
+    own = [check for check in receipt.checks if check.where in (_ROWS, _TABLES)]
+    return receipt.model_copy(
+        update={
+            "erased": {name: count for name, count in receipt.erased.items() if name in _OWN},
+            "checks": [check for check in own if check.where == _ROWS],
+            "complete": all(check.left == 0 for check in own),
+            "notes": ["What was found with others, and what is left there, administrators see in this receipt."],
+        }
+    )
+
+
 async def erase_documents(house: "House", caller: Caller, ids: Sequence[str]) -> Receipt:
     """Erases documents from chunks, index, vectors, graph, stored responses, results, artifacts and logs.
 
@@ -58,7 +86,7 @@ async def erase_documents(house: "House", caller: Caller, ids: Sequence[str]) ->
 
 
 async def erase_person(house: "House", caller: Caller, subject: str, *, documents: bool) -> Receipt:
-    """Erases what belongs to a person: files, vector stores, stored responses, batches, artifacts, places in rules.
+    """Erases what belongs to a person: files, vector stores, stored responses, batches, artifacts, API keys, places in rules.
 
     Args:
         house: whose stores.
@@ -101,6 +129,10 @@ class _Erasing:
             self._count(await erasures.person(self._tenant, person))
             owner = Caller(subject=person, tenant=self._tenant)
             self._count({"artifacts": await anyio.to_thread.run_sync(self._house.artifacts.drop, owner)})
+            if owner == Caller(subject=person):  # all keys are of the default tenant
+                self._count(
+                    {"API keys": await anyio.to_thread.run_sync(KeyStore(self._house.settings.home).drop, person)}
+                )
         if len(marks):
             self._count(await erasures.quoting(self._tenant, marks.stand_in))
             self._count({"artifacts": await anyio.to_thread.run_sync(self._artifacts, marks)})
@@ -134,16 +166,17 @@ class _Erasing:
             self._count(await anyio.to_thread.run_sync(_from_graph, self._house, self._tenant, name, ids))
         await anyio.to_thread.run_sync(self._house.servers.refresh)
         done = await erasure.purge(self._library, self._tenant)
-        where = f"tables of the knowledge base, written anew ({done['tables']} tables, {done['rows']} rows)"
-        self._checks.append(Check(where=where, looked_at=done["files"], left=done["older"] + done["versions"]))
+        self._checks.append(Check(where=_TABLES, looked_at=done["files"], left=done["older"] + done["versions"]))
 
     async def _look(self, documents: "Sequence[Held]", marks: Fingerprints, erasures: "Erasures") -> None:
         if documents:
             rows = await erasure.left(self._library, self._tenant, documents)
-            self._checks.append(Check(where="rows of the knowledge base", looked_at=len(documents), left=rows))
+            self._checks.append(Check(where=_ROWS, looked_at=len(documents), left=rows))
         if not len(marks):
             return
-        seen: Seen = await anyio.to_thread.run_sync(marks.look, self._house.settings.home)
+        for said in await erasures.of_other_tenants(self._tenant, marks.stand_in):
+            marks = marks.without_those_in(said)
+        seen: Seen = await anyio.to_thread.run_sync(self._everywhere, marks)
         where = f"every file of the home, for {len(marks)} pieces of the text"
         self._checks.append(Check(where=where, looked_at=seen.files, left=len(seen.found)))
         self._notes += [f"Still found in {path.relative_to(self._house.settings.home)}." for path in seen.found]
@@ -154,14 +187,30 @@ class _Erasing:
         )
 
     def _artifacts(self, marks: Fingerprints) -> int:
-        gone = marks.look(self._house.settings.home / "artifacts").found
+        gone = marks.look(self._house.artifacts.folder_of(self._tenant)).found
         for path in gone:
             path.unlink(missing_ok=True)
         return len(gone)
 
+    def _everywhere(self, marks: Fingerprints) -> Seen:
+        """What other tenants keep is no trace of ours: neither in their places, nor where all write into one file."""
+        home = self._house.settings.home
+        knowledge = home / "knowledge" / "lance"
+        own = {knowledge / tenant_folder(self._tenant), self._house.artifacts.folder_of(self._tenant)}
+        theirs = [path for root in (knowledge, home / "artifacts") for path in _folders(root) if path not in own]
+        for folder in theirs:
+            for path in marks.look(folder).found:
+                with suppress(FileNotFoundError):  # they go on writing
+                    marks = marks.without_those_in(path.read_bytes())
+        return marks.look(home, besides=theirs)
+
     def _count(self, counts: dict[str, int]) -> None:
         for name, count in counts.items():
             self._erased[name] = self._erased.get(name, 0) + count
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
 
 
 def _erasures(house: "House") -> "Erasures":

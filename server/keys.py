@@ -126,6 +126,15 @@ class KeyStore:
             self._write(kept)
             return gone[0]
 
+    def drop(self, user: str) -> int:
+        """Takes back every key that was made for `user`, and says how many."""
+        with self._locked():
+            kept = [key for key in self._read().values() if key.user != user]
+            gone = len(self._keys) - len(kept)
+            if gone:
+                self._write(kept)
+            return gone
+
     def list(self) -> list[Key]:
         """All keys, oldest first."""
         return sorted(self._read().values(), key=lambda key: key.created)

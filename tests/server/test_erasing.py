@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import insert, select
 from web_house import Web, web
 
+from server.keys import Holder, KeyStore
 from server.state.tables import batch_lines, batches, files, responses
 from server.traces_of import Fingerprints
 from tools.base import Caller, Unauthenticated
@@ -122,10 +123,15 @@ async def test_a_persons_data_are_erased_by_an_administrator_alone(site: Web) ->
     async with site.house.state.begin() as connection:
         row = {"id": "file_1", "tenant": "default", "subject": "anna", "created": 1}
         await connection.execute(insert(files).values(**row, name="x", purpose="user_data", bytes=0, whole=True))
+    keys = KeyStore(site.house.settings.home)
+    for label, user in (("desk", "anna"), ("phone", "anna"), ("other", "bert")):
+        keys.add(label, Holder.of(user=user, roles=()))
     refused = await asked(site, "anna", "POST", "/api/erasures", person="anna")
     assert refused.status_code == 403
     kept = (await asked(site, "ada", "POST", "/api/erasures", person="anna")).json()
-    assert kept["erased"] == {"artifacts": 1, "batches": 1, "files": 1, "responses": 1, "rules of collections": 1}
+    counted = {"artifacts": 1, "batches": 1, "files": 1, "responses": 1, "rules of collections": 1}
+    assert kept["erased"] == {"API keys": 2, **counted}
+    assert [key.label for key in keys.list()] == ["first start", "other"]
     assert (await asked(site, "anna", "POST", "/api/tools/knowledge.documents")).json()["total"] == 1
     whole = (await asked(site, "ada", "POST", "/api/erasures", person="anna", brought=True)).json()
     assert (whole["complete"], whole["documents"]) == (True, ["akte.md"])
