@@ -174,10 +174,10 @@ class _Erasing:
             self._checks.append(Check(where=_ROWS, looked_at=len(documents), left=rows))
         if not len(marks):
             return
+        where = f"every file of the home, for {len(marks)} pieces of the text"
         for said in await erasures.of_other_tenants(self._tenant, marks.stand_in):
             marks = marks.without_those_in(said)
         seen: Seen = await anyio.to_thread.run_sync(self._everywhere, marks)
-        where = f"every file of the home, for {len(marks)} pieces of the text"
         self._checks.append(Check(where=where, looked_at=seen.files, left=len(seen.found)))
         self._notes += [f"Still found in {path.relative_to(self._house.settings.home)}." for path in seen.found]
         if uploads := await erasures.uploads(self._tenant, marks.stand_in):

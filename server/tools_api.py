@@ -12,7 +12,7 @@ from starlette.routing import Route
 from agents.kit import validated
 from agents.kit.scope import Scope
 from server.body import json_object, while_connected
-from server.erasing import erase_documents, erase_person
+from server.erasing import Receipt, erase_documents, erase_person, shown
 from server.house import House
 from server.identity import caller_behind
 from server.keeping import remove_collection
@@ -109,19 +109,22 @@ class ToolsApi:
         data, _ = await json_object(request)
         given, caller = validated(ErasureRequest, data), caller_behind(request)
         if given.person is None:
-            return _json(await erase_documents(self.house, caller, given.documents or []), status=201)
+            done = await erase_documents(self.house, caller, given.documents or [])
+            return _json(shown(done, caller), status=201)
         receipt = await erase_person(self.house, caller, given.person, documents=given.brought)
         return _json(receipt, status=201)
 
     async def erasures(self, request: Request) -> Response:
         """The caller's receipts; an administrator's are those of the tenant."""
         caller = caller_behind(request)
-        return _json({"erasures": await self._receipts.receipts(caller, all="admin" in caller.roles)})
+        found = await self._receipts.receipts(caller, all="admin" in caller.roles)
+        return _json({"erasures": [shown(Receipt.model_validate(each), caller) for each in found]})
 
     async def erasure(self, request: Request) -> Response:
         """One of them."""
         caller, id = caller_behind(request), str(request.path_params["name"])
-        return _json(await self._receipts.receipt(caller, id, all="admin" in caller.roles))
+        found = await self._receipts.receipt(caller, id, all="admin" in caller.roles)
+        return _json(shown(Receipt.model_validate(found), caller))
 
     @property
     def _receipts(self) -> "Erasures":

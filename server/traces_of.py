@@ -3,7 +3,7 @@
 import json
 import mmap
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,11 +46,17 @@ class Fingerprints:
 
     def without(self, other: str) -> "Fingerprints":
         """Without what also stands in a text that stays, and so says nothing."""
-        kept = [piece for piece in self.pieces if piece not in other]
-        if len(kept) == len(self.pieces):
+        return self._kept([piece for piece in self.pieces if piece not in other])
+
+    def without_those_in(self, data: bytes) -> "Fingerprints":
+        """The same, of something as it is written."""
+        return self._kept([piece for piece in self.pieces if not any(form in data for form in _forms(piece))])
+
+    def _kept(self, pieces: Sequence[str]) -> "Fingerprints":
+        if len(pieces) == len(self.pieces):
             return self
         fewer = Fingerprints(())
-        fewer._set(kept)
+        fewer._set(pieces)
         return fewer
 
     def _set(self, pieces: Iterable[str]) -> None:
@@ -65,12 +71,12 @@ class Fingerprints:
         """Whether a piece stands in `data`, as UTF-8 or as JSON writes it."""
         return self._pattern.search(data) is not None
 
-    def look(self, root: Path) -> Seen:
-        """Looks through every file below `root`; what cannot be opened any more is gone."""
+    def look(self, root: Path, *, besides: Collection[Path] = ()) -> Seen:
+        """Looks through every file below `root` and not `besides`; what cannot be opened any more is gone."""
         files = 0
         found: list[Path] = []
         for path in sorted(root.rglob("*")):
-            if path.is_symlink() or not path.is_file():
+            if path.is_symlink() or not path.is_file() or any(path.is_relative_to(other) for other in besides):
                 continue
             try:
                 with path.open("rb") as file:

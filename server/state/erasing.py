@@ -65,6 +65,22 @@ class Erasures:
             rows = (await connection.execute(select(file_parts).where(file_parts.c.file.in_(own)))).mappings()
             return sorted({row["file"] for row in rows if judge(row["content"])})
 
+    async def of_other_tenants(self, tenant: str, judge: Judge) -> list[bytes]:
+        """What says the same in responses, batches and files of other tenants: it is theirs, whatever is erased here."""
+        if not self._database.there:
+            return []
+        found: list[bytes] = []
+        async with self._database.read() as connection:
+            rows = (await connection.execute(select(responses).where(responses.c.tenant != tenant))).mappings()
+            found += [said for row in rows if judge(said := _bytes([row["body"], row["items"]]))]
+            own = select(batches.c.id).where(batches.c.tenant != tenant)
+            lines = (await connection.execute(select(batch_lines).where(batch_lines.c.batch.in_(own)))).mappings()
+            found += [said for row in lines if judge(said := f"{row['request']}\n{row['result'] or ''}".encode())]
+            sent = select(files.c.id).where(files.c.tenant != tenant)
+            parts = (await connection.execute(select(file_parts).where(file_parts.c.file.in_(sent)))).mappings()
+            found += [row["content"] for row in parts if judge(row["content"])]
+        return found
+
     async def stores_of(self, tenant: str, subject: str) -> list[str]:
         """A person's vector stores, whose documents lie on shelves of the knowledge base."""
         if not self._database.there:

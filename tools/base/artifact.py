@@ -40,7 +40,7 @@ class Artifact(BaseModel):
 
 
 class ArtifactStore:
-    """Keeps the bytes under `root`, one folder a subject: nobody reaches what somebody else made."""
+    """Keeps the bytes under `root`, a folder a tenant and in it one a subject: nobody reaches what somebody else made."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -77,6 +77,13 @@ class ArtifactStore:
         shutil.rmtree(folder, ignore_errors=True)
         return count
 
+    def folder_of(self, tenant: str) -> Path:
+        """What all callers of a tenant made lies below it."""
+        return self._root / _hashed(tenant)
+
     def _folder(self, caller: Caller) -> Path:
-        who = f"{caller.tenant}\x00{caller.subject}".encode()
-        return self._root / hashlib.sha256(who).hexdigest()[:32]
+        return self.folder_of(caller.tenant) / _hashed(f"{caller.tenant}\x00{caller.subject}")
+
+
+def _hashed(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:32]
