@@ -25,6 +25,7 @@ OUTSIDER = Caller(subject="otto", tenant="stadt", groups=frozenset({"hafen"}), r
 STRANGER = Caller(subject="rita", tenant="nachbar", groups=frozenset({"personal"}), roles=ANALYST)
 
 LISTS = Source(tenant="stadt")
+SECRET = Source(tenant="stadt", collection="akten")
 NOTICE = Source(tenant="stadt", document="aushang", title="Aushang", name="rules")
 STAFF = Source(tenant="stadt", collection="akten", document="akte-7", title="Akte Zorn", name="rules")
 LETTER = Source(tenant="stadt", document="brief", title="Brief an Nora", name="rules", readers=("user:nora",))
@@ -45,6 +46,7 @@ def brought() -> list[Brought]:
     notice = NOTICE.origin(quote="Das Bauamt öffnet um 8 Uhr.", start=0, end=27)
     staff = STAFF.origin(quote="Zorn wurde im Bauamt abgemahnt.", start=10, end=41, heading="Abmahnung", page=3)
     letter = LETTER.origin(quote="Liebe Nora, der Umzug ist geheim.", start=0, end=33)
+    secret = SECRET.origin(file="geheim.csv", line=2)
     other = OTHER.origin(quote="Das Bauamt der Nachbarn.", start=0, end=24)
     return [
         # The hidden source comes first: nothing of what it says may win for those who do not see it.
@@ -72,14 +74,27 @@ def brought() -> list[Brought]:
             ],
             [edge(line, "berg", "sitzt in", "bauamt")],
         ),
+        # What a hidden list calls the same as an open document, and a hidden letter the same as an open list.
+        Brought(SECRET, [node(secret, "geheim-9", "Amt", "BAUHOF", "Wird geschlossen", personalnot="ja")], []),
         Brought(
             NOTICE,
-            [node(notice, "bauamt", "Amt", "Bauamt", "", öffnung="8 Uhr")],
-            [edge(notice, "berg", "sitzt in", "hafenamt")],
+            [
+                node(notice, "bauamt", "Amt", "Bauamt", "", öffnung="8 Uhr"),
+                node(notice, "amt:bauhof", "Amt", "Bauhof"),
+                node(notice, "amt:hafenamt", "Amt", "Hafenamt"),
+            ],
+            [
+                edge(notice, "berg", "sitzt in", "hafenamt"),
+                edge(notice, "amt:bauhof", "gehört zu", "bauamt"),
+                edge(notice, "amt:hafenamt", "hilft", "amt:bauhof"),
+            ],
         ),
         Brought(
             LETTER,
-            [node(letter, "umzug", "Vorhaben", "Umzug ins Schloss")],
+            [
+                node(letter, "umzug", "Vorhaben", "Umzug ins Schloss"),
+                node(letter, "amt:anderswo:hafenamt", "Amt", "Hafenamt"),
+            ],
             [edge(letter, "bauamt", "zieht um", "umzug")],
         ),
         Brought(OTHER, [node(other, "bauamt", "Amt", "Nachbaramt")], []),
@@ -125,7 +140,24 @@ def graph(whole: GraphConfig) -> Iterator[Graph]:
     graph.close()
 
 
-NAMES = ("Bauamt", "bauamt", "Zorn", "zorn", "Fall 7", "fall7", "Umzug", "umzug", "berg", "Bea", "Nachbaramt")
+NAMES = (
+    "Bauhof",
+    "Hafenamt",
+    "geheim-9",
+    "amt:bauhof",
+    "amt:hafenamt",
+    "Bauamt",
+    "bauamt",
+    "Zorn",
+    "zorn",
+    "Fall 7",
+    "fall7",
+    "Umzug",
+    "umzug",
+    "berg",
+    "Bea",
+    "Nachbaramt",
+)
 QUESTIONS: dict[str, list[dict[str, object]]] = {
     "schema": [{}],
     "templates": [{}],
@@ -142,6 +174,7 @@ QUESTIONS: dict[str, list[dict[str, object]]] = {
             "Wie viele Disziplinarfälle gibt es?",
             "Wie hängen Bea Berg und der Umzug ins Schloss zusammen?",
             "Wohin zieht das Bauamt um?",
+            "Was ist mit dem Bauhof verbunden?",
         )
     ],
     "query": [
@@ -150,7 +183,8 @@ QUESTIONS: dict[str, list[dict[str, object]]] = {
             "MATCH (n) RETURN n ORDER BY n.id, n.name",
             "MATCH (n) RETURN count(*)",
             "MATCH (n) RETURN label(n) AS l, count(*) AS c ORDER BY l",
-            "MATCH (a)-[r]->(b) RETURN a, r, b ORDER BY a.id, label(r), b.id, r.since",
+            # An id may stand under two labels: without them the order is the engine's.
+            "MATCH (a)-[r]->(b) RETURN a, r, b ORDER BY a.id, label(a), label(r), b.id, label(b), r.since",
             "MATCH p = (a)-[*1..3]-(b) RETURN count(*)",
             "MATCH (n:Amt) RETURN n.id AS i, keys(n) ORDER BY i",
             "MATCH (n:Amt) RETURN n.abmahnungen AS x ORDER BY x",
@@ -187,42 +221,71 @@ async def answers(config: GraphConfig, caller: Caller) -> dict[str, str]:
     return said
 
 
+CALLERS = {"ladybug": (READER, NAMED, OUTSIDER, STRANGER), "kuzu": (READER, OUTSIDER)}
+"""What decides lies above the engines: the second one shows that it is told the same."""
+
+
 @pytest.fixture(scope="module")
 def told(whole: GraphConfig) -> dict[Caller, dict[str, str]]:
     """What each caller is told; asked here, where what is dear to import has its time."""
-    callers = [READER, NAMED, OUTSIDER, STRANGER]
-    return {caller: anyio.run(answers, whole, caller) for caller in callers}
+    return {caller: anyio.run(answers, whole, caller) for caller in CALLERS[whole.engine]}
 
 
 @pytest.fixture(scope="module")
 def told_apart(whole: GraphConfig, tmp_path_factory: pytest.TempPathFactory) -> dict[Caller, dict[str, str]]:
     """What they are told by a graph of their own, in which nothing hidden ever was."""
     said: dict[Caller, dict[str, str]] = {}
-    for caller in (READER, NAMED, OUTSIDER, STRANGER):
+    for caller in CALLERS[whole.engine]:
         apart = whole.model_copy(update={"home": tmp_path_factory.mktemp("apart")})
         keep(open_to(caller), config=apart)
         said[caller] = anyio.run(answers, apart, caller)
     return said
 
 
-@pytest.mark.parametrize(
-    "caller", [READER, NAMED, OUTSIDER, STRANGER], ids=lambda caller: f"{caller.subject}-{caller.tenant}"
-)
 def test_every_answer_is_what_it_would_be_without_what_is_hidden(
-    told: dict[Caller, dict[str, str]], told_apart: dict[Caller, dict[str, str]], caller: Caller
+    told: dict[Caller, dict[str, str]], told_apart: dict[Caller, dict[str, str]]
 ) -> None:
-    assert told[caller] == told_apart[caller]
+    for caller, said in told.items():
+        assert said == told_apart[caller], caller
 
 
 def test_what_one_caller_reads_is_nowhere_in_what_others_are_told(told: dict[Caller, dict[str, str]]) -> None:
     hidden = {
-        OUTSIDER: ["orn", "mahn", "Fall", "fall7", "Umzug", "umzug", "Nora", "Versetzung", "akte-7", "achbar"],
-        NAMED: ["orn", "mahn", "Fall 7", "fall7", "Versetzung", "akte-7", "achbar"],
+        OUTSIDER: [
+            "geheim",
+            "BAUHOF",
+            "geschlossen",
+            "personalnot",
+            "anderswo",
+            "orn",
+            "mahn",
+            "Fall",
+            "fall7",
+            "Umzug",
+            "umzug",
+            "Nora",
+            "Versetzung",
+            "akte-7",
+            "achbar",
+        ],
+        NAMED: [
+            "geheim-9",
+            "BAUHOF",
+            "geschlossen",
+            "personalnot",
+            "orn",
+            "mahn",
+            "Fall 7",
+            "fall7",
+            "Versetzung",
+            "akte-7",
+            "achbar",
+        ],
         READER: ["Schloss", "Nora", "achbar"],
         STRANGER: ["orn", "Schloss", "Hafen", "aushang"],
     }
     for caller, words in hidden.items():
-        for question, said in told[caller].items():
+        for question, said in told.get(caller, {}).items():
             # A caller's own words come back; they are no news.
             assert [word for word in words if word in said and word not in question] == [], (question, said)
     assert "Zacharias Zorn" in " ".join(told[READER].values())
@@ -248,13 +311,28 @@ def test_an_edge_needs_both_its_ends(graph: Graph) -> None:
         return list(graph.query(asked, reach=reach_of(caller)).rows)
 
     assert edges(OUTSIDER) == [
+        ["Amt", "amt:bauhof", "gehoert_zu", "bauamt", None],
         ["Person", "berg", "sitzt_in", "bauamt", None],
         ["Person", "berg", "sitzt_in", "hafenamt", None],
+        ["Amt", "hafenamt", "hilft", "amt:bauhof", None],
     ]
     assert ["Amt", "bauamt", "zieht_um", "umzug", None] in edges(NAMED)
     # An id under two labels: each source means its own node.
     assert ["Vorgang", "berg", "sitzt_in", "hafenamt", "2001"] in edges(READER)
     assert ["Person", "berg", "sitzt_in", "hafenamt", None] in edges(READER)
+
+
+def test_what_documents_and_lists_call_the_same_is_one_for_those_who_read_both(graph: Graph) -> None:
+    def named(caller: Caller, name: str) -> list[tuple[str, str, list[str | None]]]:
+        found = graph.neighbours(NeighboursQuery(name=name), reach=reach_of(caller)).nodes
+        here = [node for node in found if node.distance == 0]
+        return [(node.id, node.name, [one.document or one.file for one in node.sources]) for node in here]
+
+    assert named(OUTSIDER, "Bauhof") == [("amt:bauhof", "Bauhof", ["aushang"])]
+    assert named(READER, "Bauhof") == [("geheim-9", "BAUHOF", ["geheim.csv", "aushang"])]
+    assert named(OUTSIDER, "Hafenamt") == [("hafenamt", "Hafenamt", ["nodes.csv", "aushang"])]
+    # Nora reads of two: which of them the list means is in doubt.
+    assert [id for id, _, _ in named(NAMED, "Hafenamt")] == ["amt:anderswo:hafenamt", "amt:hafenamt", "hafenamt"]
 
 
 def test_sources_are_told_as_far_as_they_may_be_read(graph: Graph) -> None:

@@ -18,6 +18,8 @@ _EDGE = 11.5
 """Sizes of letters, in pixels."""
 _LINE = 210.0
 """Pixels a line of a name may have."""
+_WIDER = 1.18
+"""A viewer without our font may set letters as much wider: boxes and labels leave the room."""
 _MARGIN = 26.0
 _HUES = (255, 150, 35, 310, 200, 85, 0, 275, 120, 230)
 _GROUND, _DARK = "#ffffff", "#14181d"
@@ -45,7 +47,7 @@ def draw(nodes: Sequence[GraphNode], edges: Sequence[GraphEdge], *, language: La
     number = {node.id: f"n{at}" for at, node in enumerate(nodes)}
     links: list[tuple[str, str]] = []
     for at, edge in enumerate(shown):
-        sizes[f"e{at}"] = (width_of(_clean(edge.type), _EDGE, SANS) + 10, _EDGE + 8)
+        sizes[f"e{at}"] = (width_of(_clean(edge.type), _EDGE, SANS) * _WIDER + 10, _EDGE + 8)
         links += [(number[edge.source], f"e{at}"), (f"e{at}", number[edge.target])]
     boxes = arrange(sizes, links, middle="n0")
     left = min(box.x - box.width / 2 for box in boxes.values()) - _MARGIN
@@ -153,7 +155,7 @@ def _size(lines: Sequence[str], node: GraphNode) -> tuple[float, float]:
     widest = max(
         *(width_of(line, _NAME, SANS) for line in lines), width_of(_fit(_clean(node.label), _KIND), _KIND, SANS)
     )
-    return widest + 26, 12 + len(lines) * _NAME * 1.22 + _KIND + 14
+    return widest * _WIDER + 26, 12 + len(lines) * _NAME * 1.22 + _KIND + 14
 
 
 def _wrapped(name: str) -> list[str]:
