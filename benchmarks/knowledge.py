@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -76,14 +76,22 @@ class Read:
     """Most memory of this process, and of those below it together: readers, then what builds the indices."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Searched:
-    """One system under so many callers: milliseconds of each question, in the same order for all systems."""
+    """One system under so many callers: rounds with the same questions for all systems, taken in turn."""
 
     system: str
     callers: int
-    milliseconds: Sequence[float]
-    per_second: float
+    milliseconds: list[float] = field(default_factory=list[float])
+    """Of each question."""
+    seconds: list[float] = field(default_factory=list[float])
+    """Of each round; one question is a round where one caller asks."""
+    cpu: list[float] = field(default_factory=list[float])
+    """Processor seconds of this process in each round."""
+
+    @property
+    def per_second(self) -> float:
+        return len(self.milliseconds) / sum(self.seconds)
 
 
 def _name(number: int) -> str:
@@ -164,35 +172,33 @@ async def _systems(library: Library, scratch: Path) -> dict[str, Ask]:
 
 
 async def search(systems: Mapping[str, Ask], questions: Sequence[str]) -> list[Searched]:
-    """Every question to every system in turn; then so many callers at once on one system after another."""
-    once: dict[str, list[float]] = {name: [] for name in systems}
-    for question in questions:
-        for name, ask in systems.items():
-            began = time.perf_counter()
-            await ask(question)
-            once[name].append((time.perf_counter() - began) * 1000)
-    found = [Searched(name, 1, taken, 1000 * len(taken) / sum(taken)) for name, taken in once.items()]
-    for name, ask in systems.items():
-        for callers in CALLERS[1:]:
-            found.append(await _together(name, ask, questions, callers))
+    """One caller: every question to every system in turn. Many: all questions at once to each system in turn, thrice."""
+    found: list[Searched] = []
+    for callers in CALLERS:
+        here = {name: Searched(name, callers) for name in systems}
+        rounds = [[question] for question in questions] if callers == 1 else [questions] * 3
+        for some in rounds:
+            for name, ask in systems.items():
+                await _round(here[name], ask, some)
+        found += here.values()
     return found
 
 
-async def _together(name: str, ask: Ask, questions: Sequence[str], callers: int) -> Searched:
-    taken: list[float] = [0.0] * len(questions)
-    todo = iter(enumerate(questions))
+async def _round(into: Searched, ask: Ask, questions: Sequence[str]) -> None:
+    todo = iter(questions)
 
     async def call() -> None:
-        for at, question in todo:
+        for question in todo:
             began = time.perf_counter()
             await ask(question)
-            taken[at] = (time.perf_counter() - began) * 1000
+            into.milliseconds.append((time.perf_counter() - began) * 1000)
 
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     async with anyio.create_task_group() as tasks:
-        for _ in range(callers):
+        for _ in range(into.callers):
             tasks.start_soon(call)
-    return Searched(name, callers, taken, len(questions) / (time.perf_counter() - began))
+    into.seconds.append(time.perf_counter() - began)
+    into.cpu.append(time.process_time() - cpu)
 
 
 def table(reads: Sequence[Read], searched: Sequence[Searched], disk_mb: float) -> str:
@@ -211,21 +217,22 @@ def table(reads: Sequence[Read], searched: Sequence[Searched], disk_mb: float) -
             )
         lines.append("")
     lines += [f"On the disk: {disk_mb:,.0f} MB.", ""]
-    lines += ["| search | callers | p50 | p95 | a second | × LanceDB's own query |", "|---|---|---|---|---|---|"]
-    limits = {one.callers: one for one in reversed(searched) if one.system == searched[0].system}
+    lines += [
+        "| search | callers | p50 | p95 | a second | × LanceDB's own query | in processor time |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for one in searched:
-        limit = limits[one.callers]
+        limit = next(other for other in searched if other.callers == one.callers)
         p95 = sorted(one.milliseconds)[int(len(one.milliseconds) * 0.95)]
-        quotient = (
-            statistics.median(ours / base for ours, base in zip(one.milliseconds, limit.milliseconds, strict=True))
-            if one.callers == 1
-            else limit.per_second / one.per_second
-        )
         lines.append(
             f"| {one.system} | {one.callers} | {statistics.median(one.milliseconds):.0f} ms | {p95:.0f} ms "
-            f"| {one.per_second:.1f} | {quotient:.2f} |"
+            f"| {one.per_second:.1f} | {_quotient(one.seconds, limit.seconds)} | {_quotient(one.cpu, limit.cpu)} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _quotient(ours: Sequence[float], limit: Sequence[float]) -> str:
+    return f"{statistics.median(mine / base for mine, base in zip(ours, limit, strict=True)):.2f}"
 
 
 @contextlib.asynccontextmanager
