@@ -21,7 +21,7 @@ def graph() -> None:
 @click.option("--model", is_flag=True, help="Let the chat model read too, beside the rules.")
 @click.option("--again", is_flag=True, help="Read unchanged documents, too.")
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 @click.pass_obj
 def build(
     given: "Globals", collection: str, town: str | None, model: bool, again: bool, shape: str, quiet: bool
@@ -42,7 +42,7 @@ def build(
 
 @graph.command("rebuild")
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 @click.pass_obj
 def rebuild(given: "Globals", shape: str, quiet: bool) -> int:
     """Build the whole graph again from the lists and documents it was made of, which it keeps."""

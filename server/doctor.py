@@ -226,7 +226,8 @@ async def _reached(hub: "Hub", pool: "Pool", replica: "Replica") -> str:
 
     config, url = pool.config, replica.shown
     short = f"PARTITUR_{'MODEL' if config.kind == 'chat' else config.kind.upper()}"
-    where = f"[models.{pool.id}] or {short}"
+    where = f"[models.{pool.id}]" if config.kind == "rerank" else f"[models.{pool.id}] or {short}_URL"
+    meanwhile = "Searches do without it" if config.kind in ("embedding", "rerank") else "Requests fail"
     headers = {"Authorization": f"Bearer {config.key.get_secret_value()}"} if config.key else {}
     began = perf_counter()
     try:
@@ -234,24 +235,24 @@ async def _reached(hub: "Hub", pool: "Pool", replica: "Replica") -> str:
             f"{replica.url}/models", headers=headers, seconds=_PATIENCE, at_most=1_000_000
         )
         if status in (401, 403):
-            raise _Worse(f"{url} answers {status} to /models", f"Check the key of {where}_KEY.", "failed")
+            raise _Worse(
+                f"{url} answers {status} to /models", f"Check the key of [models.{pool.id}], or {short}_KEY.", "failed"
+            )
         if status != 200:
-            raise _Worse(f"{url} answers {status} to /models", f"Check {where}_URL; it should end in /v1.", "failed")
+            raise _Worse(f"{url} answers {status} to /models", f"Check {where}; it should end in /v1.", "failed")
         models = [str(model["id"]) for model in json.loads(data)["data"]]
     except (aiohttp.ClientError, OSError) as error:
         raise _Worse(
             f"{url} cannot be reached: {type(error).__name__}. {error}".rstrip(),
-            f"Start the engine, or correct {where}_URL. Requests fail until it is up.",
+            f"Start the engine, or correct {where}. {meanwhile} until it is up.",
             "failed",
         ) from None
     except (ValueError, KeyError, TypeError):
-        raise _Worse(
-            f"{url}/models is no list of models", f"Check {where}_URL; it should end in /v1.", "failed"
-        ) from None
+        raise _Worse(f"{url}/models is no list of models", f"Check {where}; it should end in /v1.", "failed") from None
     took = (perf_counter() - began) * 1000
     if pool.name not in models:
         said = f"{url} offers {', '.join(models)}; not {pool.name!r}"
-        raise _Worse(said, f"Set the name of {where}_NAME to one of them.", "failed")
+        raise _Worse(said, f"Set the name in [models.{pool.id}], or {short}_NAME, to one of them.", "failed")
     return f"{url} in {took:.0f} ms offers {', '.join(models[:5])}"
 
 

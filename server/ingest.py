@@ -144,6 +144,12 @@ async def _ingest(
     settings: Settings, places: Sequence[str], quiet: bool, collection: str, access: Access | None
 ) -> IngestReport:
     urls = [place for place in places if place.lower().startswith(("http://", "https://"))]
+    for place in places:
+        if "://" in place and place not in urls:
+            raise InvalidInput(
+                f"The address {place!r} cannot be fetched. Expected one that begins with http:// or https://.",
+                hint="Fetch it yourself, and name the file.",
+            )
     async with AsyncExitStack() as closing:
         with Bar("Reading", quiet=quiet) as bar:
             servers = open_servers(settings, closing)

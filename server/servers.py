@@ -168,7 +168,7 @@ class Servers:
             )
             if embedding
             else None,
-            EndpointReranker(Endpoint(pool=rerank, setting="[models] rerank")) if rerank else None,
+            EndpointReranker(Endpoint(pool=rerank, setting=f"[models.{rerank.id}]")) if rerank else None,
             options.embedding_weight,
         )
 

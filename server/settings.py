@@ -255,16 +255,19 @@ def load_settings(**given: object) -> Settings:
         return Settings(**given)  # pyright: ignore[reportArgumentType]  # pydantic checks what the caller hands over
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = "_".join(str(part) for part in first["loc"])
+        parts = [str(part) for part in first["loc"]]
+        name = ".".join(parts)
         if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+            inner = Settings.model_fields[parts[0]].annotation if len(parts) == 2 else Settings
+            near = difflib.get_close_matches(parts[-1], getattr(inner, "model_fields", ()), n=1)
+            meant = ".".join([*parts[:-1], *near])
             raise SetupError(
-                f"The setting {name!r} is unknown. " + (f"Did you mean {near[0]!r}?" if near else ""),
+                f"The setting {name!r} is unknown. " + (f"Did you mean {meant!r}?" if near else ""),
                 hint="Correct it in partitur.toml; docs/settings.md lists all settings.",
             ) from None
         raise SetupError(
             f"The setting {name!r} does not fit: {first['msg']}.",
-            hint=f"Correct it in partitur.toml or in the environment as PARTITUR_{name.upper()}.",
+            hint=f"Correct it in partitur.toml or in the environment as PARTITUR_{'__'.join(parts).upper()}.",
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SetupError(

@@ -18,7 +18,7 @@ __all__ = ["Endpoint"]
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """Where a model answers. `setting` is the prefix of its settings, for example PARTITUR_SPEECH."""
+    """Where a model answers. `setting` is the prefix of its settings, for example PARTITUR_SPEECH, or `[models.x]`."""
 
     pool: Pool
     setting: str
@@ -67,27 +67,32 @@ class Endpoint:
         except TimedOut as error:
             raise TimedOut(
                 f"The endpoint {self.shown!r} gave no answer in time.",
-                hint=f"Send less at once, or look whether the endpoint in {self.setting}_URL is overloaded.",
+                hint=f"Send less at once, or look whether the endpoint in {self.shown} is overloaded.",
             ) from error
         except Unavailable as error:
             raise Unavailable(
                 f"The endpoint {self.shown!r} did not serve: {error.message}",
-                hint=f"Try again in a moment; look whether it runs, or correct {self.setting}_URL.",
+                hint=f"Try again in a moment; look whether it runs, or correct {self.shown}.",
                 retry_after=error.retry_after,
             ) from error
 
     @property
     def shown(self) -> str:
         """What messages call it: the setting that has its address."""
-        return f"{self.setting}_URL"
+        return self._named("URL") if self.setting.startswith("PARTITUR_") else self.setting
+
+    def _named(self, what: str) -> str:
+        return (
+            f"{self.setting}_{what}" if self.setting.startswith("PARTITUR_") else f"{what.lower()!r} of {self.setting}"
+        )
 
     def _refusal(self, error: Declined, path: str) -> Failed:
         said = f"The endpoint {self.shown!r} answered {error.answered} to {path!r}"
         said += f": {error.said[:200]!r}." if error.said else "."
-        expected, hint = "Expected 200.", f"Look whether the model in {self.setting}_NAME can do this."
+        expected, hint = "Expected 200.", f"Look whether the model in {self._named('NAME')} can do this."
         if error.answered in (401, 403):
-            expected, hint = "Expected it to accept the key.", f"Set {self.setting}_KEY to a key it knows."
+            expected, hint = "Expected it to accept the key.", f"Set {self._named('KEY')} to a key it knows."
         elif error.answered == 404:
             expected = "Expected it to offer the model."
-            hint = f"Correct {self.setting}_NAME or {self.setting}_URL."
+            hint = f"Correct {self._named('NAME')} or {self.shown}."
         return Failed(f"{said} {expected}", hint=hint)

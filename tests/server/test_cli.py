@@ -211,6 +211,10 @@ def test_a_setup_error_is_two_lines(run: Run, monkeypatch: pytest.MonkeyPatch) -
     ("toml", "said"),
     [
         ('hom = "x"', "The setting 'hom' is unknown. Did you mean 'home'?"),
+        (
+            '[knowledge]\nurl_private_host = ["x"]',
+            "The setting 'knowledge.url_private_host' is unknown. Did you mean 'knowledge.url_private_hosts'?",
+        ),
         ("port = [", "The file 'partitur.toml' is no TOML: "),
     ],
 )

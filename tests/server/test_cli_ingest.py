@@ -123,6 +123,12 @@ def test_a_path_that_is_not_there_is_named(run: Run) -> None:
     assert "nowhere" in err.splitlines()[0]
 
 
+def test_an_address_of_another_kind_is_no_path_that_is_missing(run: Run) -> None:
+    code, _, err = run("ingest", "ftp://files.example/a.pdf")
+    assert code == 2
+    assert "begins with http:// or https://" in err
+
+
 def test_tables_are_loaded_with_a_report(run: Run, tmp_path: Path) -> None:
     (tmp_path / "fees.csv").write_text("name;euro\nHund;120\nKatze;0\n", encoding="utf-8")
     code, out, _ = run("load", "tables", str(tmp_path), "-q")

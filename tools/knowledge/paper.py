@@ -50,8 +50,9 @@ def read_pdf(data: bytes, limits: Limits) -> Iterator[Extract | Skip]:
         document = pdfium.PdfDocument(data)
     except pdfium.PdfiumError as error:
         locked = "password" in str(error).lower()
-        reason = "It is locked with a password" if locked else f"The PDF is damaged: {error}"
-        raise Unreadable(f"{reason}. Expected a PDF that opens without one.") from error
+        if locked:
+            raise Unreadable("It is locked with a password. Expected a PDF that opens without one.") from error
+        raise Unreadable(f"The PDF is damaged: {str(error).rstrip('.')}. Expected one that a viewer opens.") from error
     with document:
         if len(document) > _MAX_PAGES:
             raise Unreadable(f"The PDF has {len(document):,} pages. Expected at most {_MAX_PAGES:,}.")
