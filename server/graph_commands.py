@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from functools import partial
@@ -12,7 +11,7 @@ import click
 
 from server.house import LOCAL
 from server.ingest import Bar, open_servers
-from tools.base import NeedsModel, Passage
+from tools.base import NeedsModel
 
 if TYPE_CHECKING:
     from server.settings import Settings
@@ -77,7 +76,7 @@ async def _build(
                 raise NeedsModel("'--model' reads documents with a chat model, and none is set. Expected one.")
             listed = await servers.shelf.documents(LOCAL, collection=collection)
             return await gather(
-                [_offer(servers.shelf, document) for document in listed.documents],
+                [_offer(servers.shelf, document, collection) for document in listed.documents],
                 config=servers.graph,
                 tenant=LOCAL.tenant,
                 collection=collection,
@@ -88,8 +87,9 @@ async def _build(
             )
 
 
-def _offer(shelf: "Shelf", document: "Document") -> "Offer":
+def _offer(shelf: "Shelf", document: "Document", collection: str) -> "Offer":
     from tools.graph.gathering import Offer
+    from tools.knowledge.passages import passages_of
 
     readers = None if document.readers is None else tuple(document.readers)
     return Offer(
@@ -98,31 +98,8 @@ def _offer(shelf: "Shelf", document: "Document") -> "Offer":
         language=document.language,
         version=f"{document.ingested_at.isoformat()}, {document.size}, {readers}",
         readers=readers,
-        read=partial(_passages, shelf, document.id),
+        read=partial(passages_of, shelf, document.id, LOCAL, collection=collection),
     )
-
-
-async def _passages(shelf: "Shelf", id: str) -> Sequence[Passage]:
-    """The stored text of a document, cut as it is for search."""
-    from tools.knowledge.chunks import cut
-
-    stored = await shelf.text(id, LOCAL)
-    text, document = stored.text, stored.document
-    at = text[:1_000].find(document.title)
-    return [
-        Passage(
-            document=id,
-            title=document.title,
-            heading=" › ".join(chunk.headings) or None,
-            page=chunk.page,
-            start=chunk.start,
-            end=chunk.end,
-            text=text[chunk.start : chunk.end],
-            title_start=at if at >= 0 else None,
-            heading_start=chunk.heading_start,
-        )
-        for chunk in cut(text, language=document.language, title=document.title)
-    ]
 
 
 def _told(done: "Gathered") -> str:
