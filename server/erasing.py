@@ -124,6 +124,9 @@ class _Erasing:
             documents = await erasure.brought_by(self._library, self._tenant, person, places)
         marks = await self._marks(documents)
         if documents:
+            await self._graph(documents)
+        await self._quoting(marks, erasures)
+        if documents:  # last: as long as they are there, an erasure that was stopped can be asked for again
             await self._knowledge(documents)
         if person is not None:
             self._count(await erasures.person(self._tenant, person))
@@ -133,9 +136,7 @@ class _Erasing:
                 self._count(
                     {"API keys": await anyio.to_thread.run_sync(KeyStore(self._house.settings.home).drop, person)}
                 )
-        if len(marks):
-            self._count(await erasures.quoting(self._tenant, marks.stand_in))
-            self._count({"artifacts": await anyio.to_thread.run_sync(self._artifacts, marks)})
+        await self._quoting(marks, erasures)  # what was said of them while they were still there
         await erasures.scrub()
         await self._look(documents, marks, erasures)
         receipt = Receipt(
@@ -158,13 +159,20 @@ class _Erasing:
                 marks = marks.without(text)
         return marks
 
-    async def _knowledge(self, documents: "Sequence[Held]") -> None:
-        await erasure.drop(self._library, self._tenant, documents)
-        self._count({"documents": len(documents)})
+    async def _quoting(self, marks: Fingerprints, erasures: "Erasures") -> None:
+        if len(marks):
+            self._count(await erasures.quoting(self._tenant, marks.stand_in))
+            self._count({"artifacts": await anyio.to_thread.run_sync(self._artifacts, marks)})
+
+    async def _graph(self, documents: "Sequence[Held]") -> None:
         for name in sorted({each.collection for each in documents}):
             ids = [each.id for each in documents if each.collection == name]
             self._count(await anyio.to_thread.run_sync(_from_graph, self._house, self._tenant, name, ids))
         await anyio.to_thread.run_sync(self._house.servers.refresh)
+
+    async def _knowledge(self, documents: "Sequence[Held]") -> None:
+        await erasure.drop(self._library, self._tenant, documents)
+        self._count({"documents": len(documents)})
         done = await erasure.purge(self._library, self._tenant)
         self._checks.append(Check(where=_TABLES, looked_at=done["files"], left=done["older"] + done["versions"]))
 

@@ -115,6 +115,17 @@ class Collections:
                 await self._write(connection, caller.tenant, after)
         return after
 
+    async def close(self, caller: Caller, name: str) -> None:
+        """Leaves a collection that is about to be removed to its owner alone.
+
+        Raises:
+            NotFound: there is none for this caller.
+            Forbidden: the caller may read it, not remove it.
+            InvalidInput: it is the default one.
+        """
+        _removable(name)
+        await self.change(caller, name, {"readers": Access(), "editors": Access()})
+
     async def remove(self, caller: Caller, name: str) -> None:
         """Removes a collection's rules, so that nobody reads it any more; what was in it is deleted by who calls this.
 
@@ -123,11 +134,7 @@ class Collections:
             Forbidden: the caller may read it, not remove it.
             InvalidInput: it is the default one.
         """
-        if name == DEFAULT:
-            raise InvalidInput(
-                f"The collection {DEFAULT!r} cannot be removed. Expected another one.",
-                hint="Change who may read it, or delete its documents.",
-            )
+        _removable(name)
         await self._mine(caller, name)
         async with self._database.begin() as connection:
             where = (collections.c.tenant == caller.tenant) & (collections.c.name == name)
@@ -188,6 +195,14 @@ def _manages(given: Collection, caller: Caller) -> bool:
 def _admin(caller: Caller) -> None:
     if "admin" not in caller.roles:
         raise Forbidden("Collections are made by administrators.", hint="Ask the platform team to make one for you.")
+
+
+def _removable(name: str) -> None:
+    if name == DEFAULT:
+        raise InvalidInput(
+            f"The collection {DEFAULT!r} cannot be removed. Expected another one.",
+            hint="Change who may read it, or delete its documents.",
+        )
 
 
 def _missing(name: str) -> NotFound:

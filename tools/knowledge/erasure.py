@@ -2,16 +2,18 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.base import Caller
 from tools.knowledge.aside import purge_aside
+from tools.knowledge.place import tenant_folder
 from tools.knowledge.scope import Readable, listed, text_of
 
 if TYPE_CHECKING:
     from tools.knowledge.library import Library
 
-__all__ = ["Held", "brought_by", "drop", "expire", "held", "left", "others", "purge"]
+__all__ = ["Held", "brought_by", "drop", "expire", "held", "late", "left", "others", "purge", "unpurged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ async def drop(library: "Library", tenant: str, documents: Sequence[Held]) -> No
     """Deletes them from the tables; on the disk they are until `purge`."""
     store = await library.opened(tenant)
     async with library.alone():
+        _due(library).mkdir(exist_ok=True)
+        (_due(library) / tenant_folder(tenant)).write_text(tenant, "utf-8")
         for name in sorted({each.collection for each in documents}):
             ids = [each.id for each in documents if each.collection == name]
             await store.drop_documents(Readable(tenant, {name: None}, None), ids)
@@ -60,8 +64,20 @@ async def purge(library: "Library", tenant: str) -> dict[str, int]:
     store = await library.opened(tenant)
     async with library.alone():
         done = await purge_aside(store.place)
+        (_due(library) / tenant_folder(tenant)).unlink(missing_ok=True)
     library.forgotten(tenant)
     return done
+
+
+def unpurged(library: "Library") -> list[str]:
+    """Tenants of whom something was dropped and not purged: who was to do it was stopped."""
+    folder = _due(library)
+    return [path.read_text("utf-8") for path in sorted(folder.iterdir())] if folder.is_dir() else []
+
+
+def _due(library: "Library") -> Path:
+    """A folder with a file for each such tenant."""
+    return library.config.home / "purging"
 
 
 async def left(library: "Library", tenant: str, documents: Sequence[Held]) -> int:
@@ -87,17 +103,22 @@ async def others(library: "Library", tenant: str, documents: Sequence[Held]) -> 
         yield text
 
 
+async def late(library: "Library", tenant: str, collection: str, days: int) -> list[str]:
+    """Ids of what came into a collection more than so many days ago. It is out of reach already."""
+    store = await library.opened(tenant)
+    kept, everything = (Readable(tenant, {collection: most}, None) for most in (days, None))
+    there = {row["id"] for row in await store.documents(everything)}
+    return sorted(there - {row["id"] for row in await store.documents(kept)})
+
+
 async def expire(library: "Library", tenant: str, collection: str, days: int) -> list[str]:
-    """Deletes what came into a collection more than so many days ago; returns the ids. It was out of reach already."""
+    """Deletes it; returns the ids."""
     store = await library.opened(tenant)
     async with library.alone():
-        kept, everything = (Readable(tenant, {collection: most}, None) for most in (days, None))
-        there = {row["id"] for row in await store.documents(everything)}
-        late = sorted(there - {row["id"] for row in await store.documents(kept)})
-        if late:
-            await store.drop_documents(everything, late)
+        if ids := await late(library, tenant, collection, days):
+            await store.drop_documents(Readable(tenant, {collection: None}, None), ids)
             await store.tend(compact=True)
-    return late
+    return ids
 
 
 async def _found(library: "Library", tenant: str, scope: Readable, ids: Sequence[str]) -> list[Held]:
