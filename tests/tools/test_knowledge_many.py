@@ -219,3 +219,12 @@ anyio.run(lambda: library.ingest(documents=[satzung(number, 2) for number in ran
     assert (report.replaced, (await library.documents(ANNA)).total) == (12, 12)
     store = await library.opened(ANNA.tenant)
     assert (await store.waiting())[0] == 24
+
+
+def test_what_tends_a_large_store_ends_with_the_writer_that_asked_for_it(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    order = {"uri": str(tmp_path / "lance"), "options": {}, "task": "index", "parent": gone.pid}
+    command = [sys.executable, "-m", "tools.knowledge.aside"]
+    done = subprocess.run(command, cwd=ROOT, input=json.dumps(order).encode(), capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (1, b"")

@@ -1,7 +1,10 @@
 """Tends the tables of a large knowledge base in a process of its own, whose memory ends with it."""
 
 import json
+import os
 import sys
+import threading
+import time
 from pathlib import Path
 
 import anyio
@@ -44,7 +47,7 @@ async def _aside(place: Place, task: str) -> bytes:
     try:
         assert process.stdin is not None
         # By the pipe: others can read a command line, and the keys of an object store are not for them.
-        order = {"uri": place.uri, "options": dict(place.options), "task": task}
+        order = {"uri": place.uri, "options": dict(place.options), "task": task, "parent": os.getpid()}
         await process.stdin.send(json.dumps(order).encode())
         await process.stdin.aclose()
         async with anyio.create_task_group() as tasks:
@@ -86,6 +89,14 @@ async def _tend(place: Place, task: str) -> dict[str, int] | None:
     return None
 
 
+def _stay(parent: int) -> None:
+    """Ends this process with the one that holds the lock of writers: the next writer must find nobody at work."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
 if __name__ == "__main__":
     given = json.loads(sys.stdin.buffer.read())
+    threading.Thread(target=_stay, args=(given["parent"],), daemon=True).start()
     print(json.dumps(anyio.run(_tend, Place(given["uri"], given["options"]), given["task"])))
