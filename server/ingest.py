@@ -199,7 +199,7 @@ def told(report: IngestReport, took: float | None = None) -> str:
             lines += [f"  {problem.name}: {problem.reason}" for problem in problems[:_NAMED]]
             if len(problems) > _NAMED:
                 lines.append(f"  … and {len(problems) - _NAMED} more; --format json names them all")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"Note: {note}" for note in report.notes)])
 
 
 def documents_command(settings: Settings, *, limit: int | None, as_json: bool) -> None:

@@ -170,6 +170,11 @@ def test_a_report_names_at_most_twenty_failures() -> None:
     assert lines[-1] == "  … and 10 more; --format json names them all"
 
 
+def test_a_report_tells_its_notes() -> None:
+    report = IngestReport(read=1, notes=["Without vectors for now."])
+    assert told(report).splitlines() == ["Documents: 1 new", "Note: Without vectors for now."]
+
+
 def test_progress_without_a_terminal_is_a_line_for_each_tenth() -> None:
     stream = StringIO()
     with Bar("Reading", stream=stream) as bar:
