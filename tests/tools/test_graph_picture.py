@@ -9,6 +9,7 @@ from tools.graph.drawing import draw
 from tools.graph.layout import arrange
 from tools.graph.mermaid import mermaid
 from tools.image.colour import contrast
+from tools.image.render import SANS, width_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = '"]; click n0 "javascript:alert(1)" %%{init: {}}%% <script>x</script> `md` [a](b)\n  end'
@@ -49,6 +50,13 @@ def test_no_box_and_no_label_lies_over_another(count: int, tangled: bool) -> Non
     left, top, width, height = map(float, picture.attrib["viewBox"].split())
     for x, y, wide, high in boxes:
         assert left <= x and top <= y and x + wide <= left + width and y + high <= top + height
+
+
+def test_letters_a_sixth_wider_stay_clear_of_the_edge() -> None:
+    nodes = [GraphNode(id="a", label="Office", name="Personalausweis beantragen", distance=0)]
+    picture = ElementTree.fromstring(draw(nodes, [], language="de", truncated=False).svg)
+    (box,) = [rect for rect in picture.iter(f"{SVG}rect") if rect.get("class") != "ground"]
+    assert float(box.attrib["width"]) - width_of(nodes[0].name, 15, SANS) * 7 / 6 >= 20
 
 
 def test_the_same_graph_is_the_same_picture() -> None:
