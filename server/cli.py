@@ -74,7 +74,20 @@ def _quiet(command: F) -> F:
     return click.option("--quiet", "-q", is_flag=True, help="Show no progress.")(command)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class First(click.Group):
+    """The command itself: who leaves out 'run' is told."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            hint = "Use cases are asked with 'partitur run …'; 'partitur list' shows them."
+            raise click.UsageError(f"{error.message} {hint}", ctx) from None
+
+
+@click.group(cls=First, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--home", type=_FOLDER, help="Folder for data, keys and artifacts; by default .partitur.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the log, and the whole traceback of an unexpected error.")
 @click.pass_context

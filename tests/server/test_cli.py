@@ -198,6 +198,12 @@ def test_bad_input_is_told_in_a_line_and_exits_2(run: Run, arguments: list[str],
     assert "Traceback" not in ran.err
 
 
+def test_who_leaves_out_run_is_told(run: Run) -> None:
+    ran = run("answer", "Was?")
+    assert ran.code == 2
+    assert "No such command 'answer'. Use cases are asked with 'partitur run …'" in ran.err
+
+
 def test_a_setup_error_is_two_lines(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARTITUR_PORT", "many")
     ran = run("documents")
