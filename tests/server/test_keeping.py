@@ -71,7 +71,7 @@ async def test_a_removal_that_was_stopped_keeps_the_name_until_nothing_is_left(
 ) -> None:
     await brought(site, ADA)
     servers, bert = site.house.servers, Caller(subject="bert")
-    empty = keeping._empty  # pyright: ignore[reportPrivateUsage]  # replaced for a moment
+    empty = keeping._empty
 
     def busy(*_: object) -> None:
         raise Unavailable("Somebody is loading.")

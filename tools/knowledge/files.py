@@ -55,6 +55,11 @@ def walk(
     """
     for given in paths:
         path = given.absolute()
+        if (shown := _shown(str(given))) != str(given):
+            raise InvalidInput(
+                f"The name {shown!r} is not written in UTF-8. Expected one that can be kept with its documents.",
+                hint="Rename it.",
+            )
         if allowed is not None and not any(path.resolve().is_relative_to(root.resolve()) for root in allowed):
             folders = ", ".join(repr(str(root)) for root in allowed) or "none"
             raise Forbidden(
@@ -107,7 +112,9 @@ def _below(root: Path, prefix: str, further: Collection[str]) -> Iterator[Found 
             name = f"{inner}/{entry.name}" if inner else entry.name
             if entry.name.startswith((".", "~$")):
                 continue
-            if entry.is_symlink():
+            if (shown := _shown(name)) != name:
+                yield Problem(name=shown, reason="Its name is not written in UTF-8. Expected one that is; rename it.")
+            elif entry.is_symlink():
                 yield Problem(name=name, reason="It is a symbolic link. Links are not followed.")
             elif entry.is_dir(follow_symlinks=False):
                 folders.append(name)
@@ -120,6 +127,11 @@ def _below(root: Path, prefix: str, further: Collection[str]) -> Iterator[Found 
                 except Unreadable as error:
                     yield Problem(name=name, reason=str(error))
         pending.extend(reversed(folders))
+
+
+def _shown(name: str) -> str:
+    """The name as it can be written; the same where it is in UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def check_ending(name: str, further: Collection[str]) -> None:

@@ -162,6 +162,6 @@ def _moment(said: str) -> datetime | None:
     """A document's own date as a moment; days begin at midnight UTC, and what is no date is none."""
     try:
         found = datetime.fromisoformat(said)
-    except ValueError:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):  # the first and the last day of the calendar may have no UTC
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -93,4 +93,5 @@ def listed(values: Iterable[str]) -> str:
 
 def moment(value: datetime) -> str:
     """`value` as a literal of a filter."""
-    return f"TIMESTAMP '{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}Z'"
+    plain = value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")  # the year 33 is 0033 there
+    return f"TIMESTAMP '{plain}Z'"
