@@ -132,6 +132,26 @@ async def test_what_goes_or_changes_goes_from_the_vectors_too(tmp_path: Path) ->
     assert sorted(row["document"] for row in rows) == ["auto.txt", "hund.txt"]
 
 
+async def test_another_model_under_the_same_name_is_told_and_search_goes_on(tmp_path: Path) -> None:
+    library = Library(KnowledgeConfig(home=tmp_path), models=Models(Words()))
+    await library.ingest(documents=documents(), caller=ANNA)
+
+    class Shorter(Words):
+        async def passages(self, texts: Sequence[str]) -> list[list[float]]:
+            return [vector(text, 8) for text in texts]
+
+        async def query(self, text: str) -> list[float]:
+            return vector(text, 8)
+
+    swapped = Library(KnowledgeConfig(home=tmp_path), models=Models(Shorter()))
+    report = await swapped.ingest(documents=[Inline("neu.txt", b"Das Hallenbad ist zu.")], caller=ANNA)
+    assert report.read == 1
+    assert "gives vectors of 8 numbers. Expected 32" in report.notes[0]
+    found = await swapped.search("Hallenbad", caller=ANNA)
+    assert found.passages[0].document == "neu.txt"
+    assert found.notes == ["The embedding model did not answer; found by words alone."]
+
+
 async def test_what_is_deleted_while_the_model_reads_it_gets_no_vectors(tmp_path: Path) -> None:
     class Slow(Words):
         async def passages(self, texts: Sequence[str]) -> list[list[float]]:

@@ -121,11 +121,11 @@ async def _by_meaning(
     """Adds what the vectors put forward, and gives every hit the sum of both shares."""
     try:
         query = await embedder.query(wanted.query)
+        near = await store.vectors(embedder).search(scope, query, _CANDIDATES, wanted.where)
     except Failed as error:
         log.warning("The embedding model did not serve a search: %s", error.message)
         notes.append("The embedding model did not answer; found by words alone.")
         return
-    near = await store.vectors(embedder).search(scope, query, _CANDIDATES, wanted.where)
     cosines = {(row["collection"], row["document"], row["start"]): 1.0 - float(row["_distance"]) for row in near}
     if unknown := cosines.keys() - hits.keys():
         ids = sorted({document for _, document, _ in unknown})

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
+from tools.base import Failed
 from tools.knowledge.lance import lance_index
 from tools.knowledge.meaning import Embedder
 from tools.knowledge.place import Place
@@ -45,10 +46,15 @@ class Vectors:
         self._table: Any = None
 
     async def search(self, scope: Readable, query: Sequence[float], limit: int, where: str | None) -> list[Row]:
-        """The nearest chunks by cosine: `collection`, `document`, `version`, `start` and `_distance`."""
+        """The nearest chunks by cosine: `collection`, `document`, `version`, `start` and `_distance`.
+
+        Raises:
+            Failed: the query's vector has another length than those that are there.
+        """
         table = await self._opened()
         if table is None:
             return []
+        await _check_length(table, len(query))
         whole = scope.filter if where is None else f"{scope.filter} AND ({where})"
         nearest = table.query().nearest_to(list(query)).distance_type("cosine").where(whole).limit(limit)
         return cast(
@@ -67,6 +73,9 @@ class Vectors:
         A document's chunks get their vectors all together, so that whoever is stopped goes on where he was. `alone` is
         the lock of writers: it is held while vectors are written, not while the model is asked, and what was deleted or
         replaced meanwhile gets none. Returns how many documents were embedded.
+
+        Raises:
+            Failed: the model cannot be reached, or gives vectors of another length than before.
         """
         lacking = await self._lacking()
         done = 0
@@ -136,7 +145,17 @@ class Vectors:
             fields = [CHUNKS.field(name) for name in _KEPT]
             schema = pa.schema([*fields, pa.field("vector", pa.list_(pa.float32(), length))])
             self._table = await self._db.create_table(self._name, schema=schema, exist_ok=True)
+        await _check_length(self._table, length)
         return self._table
+
+
+async def _check_length(table: Any, length: int) -> None:  # Any: lancedb has no types
+    before = (await table.schema()).field("vector").type.list_size
+    if before != length:
+        raise Failed(
+            f"The embedding model gives vectors of {length:,} numbers. Expected {before:,}, as before: it is another model.",
+            hint="Give the model of the role 'embedding' another name in the settings; then its vectors are made anew.",
+        )
 
 
 def _spoken(row: Row) -> str:
