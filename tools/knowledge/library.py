@@ -260,10 +260,11 @@ class Library:
             NotFound: there is no such collection for this caller.
         """
         scope = await self.readable(caller, None if collection is None else [collection], shelf)
-        rows = await (await self.opened(caller.tenant)).documents(scope)
-        rows.sort(key=lambda row: row["id"])
-        end = None if limit is None else offset + limit
-        return Documents(documents=[_document(row) for row in rows[offset:end]], total=len(rows))
+        store = await self.opened(caller.tenant)
+        ids = await store.ids(scope)
+        page = ids[offset : None if limit is None else offset + limit]
+        rows = {row["id"]: row for row in await store.documents(scope, None if limit is None else page)}
+        return Documents(documents=[_document(rows[id]) for id in page if id in rows], total=len(ids))
 
     async def text(self, document_id: str, caller: Caller, *, shelf: str | None = None) -> DocumentText:
         """The stored text of a document.

@@ -229,6 +229,13 @@ class Store:
         async for row in _rows(self._documents.query().where(where).select(["text"])):
             yield row["text"]
 
+    async def ids(self, scope: Scope) -> list[str]:
+        """Of all documents in the scope, in order, and nothing else of them: there may be very many."""
+        found: set[str] = set()
+        async for batch in await self._documents.query().where(scope.filter).select(["id"]).to_batches():
+            found.update(batch.column("id").to_pylist())
+        return sorted(found)
+
     async def documents(self, scope: Scope, ids: Sequence[str] | None = None, *, text: bool = False) -> list[Row]:
         """Documents without their text unless asked for, all in the scope or those with these ids.
 
