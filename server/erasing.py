@@ -1,5 +1,7 @@
 """Erases documents, or what belongs to a person, from every store; looks into every file whether it is gone; leaves a receipt."""
 
+import json
+import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -125,7 +127,8 @@ class _Erasing:
         marks = await self._marks(documents)
         if documents:
             await self._graph(documents)
-        await self._quoting(marks, erasures)
+        ids = [each.id for each in documents]
+        await self._quoting(marks, ids, erasures)
         if documents:  # last: as long as they are there, an erasure that was stopped can be asked for again
             await self._knowledge(documents)
         if person is not None:
@@ -136,7 +139,7 @@ class _Erasing:
                 self._count(
                     {"API keys": await anyio.to_thread.run_sync(KeyStore(self._house.settings.home).drop, person)}
                 )
-        await self._quoting(marks, erasures)  # what was said of them while they were still there
+        await self._quoting(marks, ids, erasures)  # what was said of them while they were still there
         await erasures.scrub()
         await self._look(documents, marks, erasures)
         receipt = Receipt(
@@ -159,10 +162,20 @@ class _Erasing:
                 marks = marks.without(text)
         return marks
 
-    async def _quoting(self, marks: Fingerprints, erasures: "Erasures") -> None:
-        if len(marks):
-            self._count(await erasures.quoting(self._tenant, marks.stand_in))
-            self._count({"artifacts": await anyio.to_thread.run_sync(self._artifacts, marks)})
+    async def _quoting(self, marks: Fingerprints, ids: Sequence[str], erasures: "Erasures") -> None:
+        """What quotes the documents goes. Of others only what names one of them, too, unless an administrator erases: who
+        guesses a line of somebody's answer must not be able to delete it."""
+        if not len(marks):
+            return
+        named = re.compile(b"|".join(re.escape(json.dumps(id, ensure_ascii=False).encode()) for id in ids) or b"(?!)")
+        all_of_them = "admin" in self._caller.roles
+
+        def judge(said: bytes, subject: str) -> bool:
+            mine = all_of_them or subject == self._caller.subject
+            return marks.stand_in(said) and (mine or named.search(said) is not None)
+
+        self._count(await erasures.quoting(self._tenant, judge))
+        self._count({"artifacts": await anyio.to_thread.run_sync(self._artifacts, marks, all_of_them)})
 
     async def _graph(self, documents: "Sequence[Held]") -> None:
         for name in sorted({each.collection for each in documents}):
@@ -194,8 +207,11 @@ class _Erasing:
             "Not looked at: backups, the files the documents were read from, and what engines keep in memory."
         )
 
-    def _artifacts(self, marks: Fingerprints) -> int:
-        gone = marks.look(self._house.artifacts.folder_of(self._tenant)).found
+    def _artifacts(self, marks: Fingerprints, all_of_them: bool) -> int:
+        """Those of others are files without a word on what they were made of: they are an administrator's to delete."""
+        artifacts = self._house.artifacts
+        folder = artifacts.folder_of(self._tenant) if all_of_them else artifacts.folder(self._caller)
+        gone = marks.look(folder).found if folder.is_dir() else ()
         for path in gone:
             path.unlink(missing_ok=True)
         return len(gone)

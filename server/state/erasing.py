@@ -34,25 +34,29 @@ class Erasures:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def quoting(self, tenant: str, judge: Judge) -> dict[str, int]:
-        """Deletes stored responses, results of batches and files made of these that quote what is erased."""
+    async def quoting(self, tenant: str, judge: Callable[[bytes, str], bool]) -> dict[str, int]:
+        """Deletes stored responses, results of batches and files made of these that quote what is erased.
+
+        `judge` is asked with what something says, and with the subject whose it is.
+        """
         if not self._database.there:
             return {}
         erased = {"responses": 0, "batch results": 0, "files of results": 0}
         async with self._database.begin() as connection:
             rows = (await connection.execute(select(responses).where(responses.c.tenant == tenant))).mappings()
-            hit = [row["id"] for row in rows if judge(_bytes(row["body"])) or judge(_bytes(row["items"]))]
+            hit = [row["id"] for row in rows if judge(_bytes([row["body"], row["items"]]), row["subject"])]
             erased["responses"] = await _delete(connection, responses, hit)
-            own = select(batches.c.id).where(batches.c.tenant == tenant)
-            lines = (await connection.execute(select(batch_lines).where(batch_lines.c.batch.in_(own)))).mappings()
+            own = select(batch_lines, batches.c.subject).join(batches, batches.c.id == batch_lines.c.batch)
+            lines = (await connection.execute(own.where(batches.c.tenant == tenant))).mappings().all()
             for row in lines:
-                if judge((row["result"] or "").encode()):
+                if judge((row["result"] or "").encode(), row["subject"]):
                     where = (batch_lines.c.batch == row["batch"]) & (batch_lines.c.number == row["number"])
                     await connection.execute(update(batch_lines).where(where).values(result=None))
                     erased["batch results"] += 1
-            made = select(files.c.id).where(files.c.tenant == tenant, files.c.purpose == "batch_output")
-            parts = (await connection.execute(select(file_parts).where(file_parts.c.file.in_(made)))).mappings()
-            quoting = sorted({row["file"] for row in parts if judge(row["content"])})
+            made = select(file_parts, files.c.subject).join(files, files.c.id == file_parts.c.file)
+            output = (files.c.tenant == tenant) & (files.c.purpose == "batch_output")
+            parts = (await connection.execute(made.where(output))).mappings()
+            quoting = sorted({row["file"] for row in parts if judge(row["content"], row["subject"])})
             erased["files of results"] = await _delete(connection, files, quoting)
         return erased
 

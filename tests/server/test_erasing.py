@@ -184,3 +184,20 @@ async def test_the_graph_lets_go_of_documents_that_are_deleted_or_replaced_for_o
     sent = {"name": "akte.md", "text": f"# Akte\n\n{SECRET}\n", "access": {"users": ["bert"]}}
     await asked(site, "anna", "POST", "/api/tools/knowledge.ingest", **sent)
     assert await nodes() == 0
+
+
+async def test_who_guesses_a_line_of_somebodys_answer_cannot_delete_it(site: Web) -> None:
+    """Only what names the erased document goes, too; the answers of others are theirs."""
+    await told(site, "akte.md", SECRET)
+    owner = {"tenant": "default", "subject": "bert", "created": 1}
+    more = {"model": "answer", "status": "completed", "background": False, "items": [], "streamed": False}
+    async with site.house.state.begin() as connection:
+        for id, body in (("guessed", {"text": SECRET}), ("citing", {"text": SECRET, "document": "akte.md"})):
+            await connection.execute(insert(responses).values(id=id, **owner, body=body, **more))
+    paper = Caller(subject="bert")
+    site.house.artifacts.put(f"<p>{SECRET}</p>".encode(), media_type="text/html", alt_text="", caller=paper)
+    receipt = (await asked(site, "anna", "POST", "/api/erasures", documents=["akte.md"])).json()
+    assert receipt["documents"] == ["akte.md"]
+    async with site.house.state.read() as connection:
+        assert list((await connection.execute(select(responses.c.id))).scalars()) == ["guessed"]
+    assert len(list(site.house.artifacts.folder(paper).iterdir())) == 1

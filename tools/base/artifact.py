@@ -48,7 +48,7 @@ class ArtifactStore:
     def put(self, data: bytes, *, media_type: str, alt_text: str, caller: Caller) -> Artifact:
         """Stores `data` for `caller`; the same bytes are stored once."""
         name = hashlib.sha256(data).hexdigest() + _SUFFIXES.get(media_type, ".bin")
-        path = self._folder(caller) / name
+        path = self.folder(caller) / name
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             aside = path.with_name(f".{name}.{secrets.token_hex(8)}")  # the same bytes may be made twice at once
@@ -65,14 +65,14 @@ class ArtifactStore:
         Raises:
             NotFound: this caller has no such artifact.
         """
-        path = self._folder(caller) / artifact
+        path = self.folder(caller) / artifact
         if not _ID.fullmatch(artifact) or not path.is_file():
             raise NotFound(f"Artifact {artifact!r} is not there. Expected the id of an artifact you made.")
         return path
 
     def drop(self, caller: Caller) -> int:
         """Deletes everything that `caller` made; returns how many files that were."""
-        folder = self._folder(caller)
+        folder = self.folder(caller)
         count = sum(path.is_file() for path in folder.iterdir()) if folder.is_dir() else 0
         shutil.rmtree(folder, ignore_errors=True)
         return count
@@ -81,7 +81,8 @@ class ArtifactStore:
         """What all callers of a tenant made lies below it."""
         return self._root / _hashed(tenant)
 
-    def _folder(self, caller: Caller) -> Path:
+    def folder(self, caller: Caller) -> Path:
+        """What one caller made lies in it."""
         return self.folder_of(caller.tenant) / _hashed(f"{caller.tenant}\x00{caller.subject}")
 
 
