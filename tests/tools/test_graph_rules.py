@@ -135,3 +135,22 @@ def test_what_is_no_office_is_none() -> None:
 def test_hostile_text_is_read_in_linear_time(unit: str) -> None:
     """Six thousand characters are the longest passage; the limit of a test is what a loop of patterns would break."""
     list(findings(paper_of(unit * (6_000 // len(unit)), title="Text")[1], town="Ort"))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "person"),
+    [
+        ("Das Bauordnungsamt wird von Frau Sabine Krüger geleitet.", "Sabine Krüger"),
+        ("Das Bauordnungsamt wird seit dem 1. Mai 2020 von Sabine Krüger geleitet.", "Sabine Krüger"),
+        ("Sabine Krüger leitet seit 2020 das Bauordnungsamt.", "Sabine Krüger"),
+        ("Leiterin des Bauordnungsamts ist Frau Sabine Krüger.", "Sabine Krüger"),
+        ("Das Bauordnungsamt wird von der Stadt geleitet.", None),
+        ("Sabine Krüger leitet die Anträge an das Bauordnungsamt weiter.", None),
+    ],
+)
+def test_who_leads_an_office_is_read_in_the_forms_people_write(sentence: str, person: str | None) -> None:
+    items = list(findings(paper_of(f"# Amt\n\n{sentence}\n", title="Amt")[1]))
+    edges = [item for item in items if not isinstance(item, Node) and item.type == "LEADS"]
+    names = {item.id: item.name for item in items if isinstance(item, Node)}
+    assert [names[edge.source] for edge in edges] == ([person] if person else [])
+    assert all(names[edge.target] == "Bauordnungsamt" for edge in edges)

@@ -21,7 +21,7 @@ __all__ = ["NAME", "Gathered", "Offer", "gather"]
 
 NAME = "text"
 """The source of what was taken out of a document's text."""
-_RULES = 2
+_RULES = 3
 """Counted up when the rules find, or cite, other things than before: every document is then read again."""
 _AT_ONCE = 2_000
 """Documents whose findings are held in memory and written together."""

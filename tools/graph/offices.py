@@ -45,10 +45,14 @@ _ROLE = (
     r"(?:kommissarischen?\s)?(?:Leiter|Leiterin|Amtsleiter|Amtsleiterin|Geschäftsführer|Geschäftsführerin|Betriebsleiter|"
     r"Betriebsleiterin|Direktor|Direktorin)"
 )
+_ADDRESS = r"(?:Herrn?\s|Frau\s)?"
+_SINCE = r"(?:seit|ab)\s(?:dem\s)?(?:‹[A-Za-z]+\d+›|[^.,;‹]{1,40}?)\s"
 _LEADS = re.compile(
     rf"(?P<name>{_NAME}),\s(?:der|die)\s{_ROLE}\s(?:des|der)\s(?=‹(?:Office|Facility)(?P<led>\d+)›)"
-    rf"|\b{_ROLE}\s(?:des|der)\s‹(?:Office|Facility)(?P<of>\d+)›\s(?:ist|bleibt)\s(?P<is>{_NAME})"
-    rf"|\b{_ROLE}\s(?:des|der)\s‹(?:Office|Facility)(?P<her>\d+)›,?\s(?P<apposed>{_NAME})"
+    rf"|\b{_ROLE}\s(?:des|der)\s‹(?:Office|Facility)(?P<of>\d+)›\s(?:ist|bleibt)\s{_ADDRESS}(?P<is>{_NAME})"
+    rf"|\b{_ROLE}\s(?:des|der)\s‹(?:Office|Facility)(?P<her>\d+)›,?\s{_ADDRESS}(?P<apposed>{_NAME})"
+    rf"|‹(?:Office|Facility)(?P<it>\d+)›\swird\s(?:{_SINCE})?von\s{_ADDRESS}(?P<by>{_NAME})\sgeleitet\b"
+    rf"|(?P<who>{_NAME})\sleitet\s(?:{_SINCE})?(?:das|die|den)\s‹(?:Office|Facility)(?P<runs>\d+)›"
 )
 
 
@@ -65,7 +69,7 @@ def offices(text: str, town: str | None) -> Iterator[Mention]:
 def leaders(sentence: str) -> Iterator[tuple[str, str, tuple[int, int]]]:
     """Person, number of the mark of what the person leads, and where the name stands, in a masked sentence."""
     for found in _LEADS.finditer(sentence):
-        for person, led in (("name", "led"), ("is", "of"), ("apposed", "her")):
+        for person, led in (("name", "led"), ("is", "of"), ("apposed", "her"), ("by", "it"), ("who", "runs")):
             if found[person]:
                 yield found[person], found[led], found.span(person)
 
