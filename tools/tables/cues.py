@@ -89,7 +89,7 @@ _PATTERNS: Final[tuple[tuple[str, str, str], ...]] = (
     ),
     ("ordered", "", r"ordered|sorted|ranked|sortiert|geordnet"),
     *(("than", test, rf"{pattern}\s*#") for test, pattern in _THAN.items()),
-    ("between", "", r"(?:zwischen|between) # (?:und|and) #|(?:von|from) # (?:bis|to|until) #"),
+    ("between", "", r"(?:zwischen|between) # (?:und|and) #|(?:(?:von|from) )?# (?:bis|to|until) #"),
     (
         "starts",
         "",
