@@ -41,18 +41,24 @@ class FakeEndpoint:
 @contextmanager
 def serving() -> Generator[FakeEndpoint]:
     fake = FakeEndpoint()
-    app = Starlette(routes=[Route("/v1/{rest:path}", fake.__call__, methods=["POST"])])
+    with on_a_port(Starlette(routes=[Route("/v1/{rest:path}", fake.__call__, methods=["POST"])])) as address:
+        fake.url = f"{address}/v1"
+        yield fake
+
+
+@contextmanager
+def on_a_port(app: Starlette) -> Generator[str]:
+    """The app on a free port of this machine, in a thread; gives its address."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    fake.url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while not server.started and time.monotonic() < deadline:
         thread.join(0.01)
     try:
-        yield fake
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(5)

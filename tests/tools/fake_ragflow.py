@@ -5,16 +5,13 @@ What differs between the two: 0.27 tells failures with status 200, names fields 
 """
 
 import re
-import socket
-import threading
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import uvicorn
+from fake_endpoint import on_a_port
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -287,21 +284,9 @@ def ragflow(version: Version, *datasets: str) -> Generator[FakeRagflow]:
     """A server with these empty datasets."""
     fake = FakeRagflow(version, datasets={name: [] for name in datasets})
     app = Starlette(routes=[Route("/{rest:path}", fake.__call__, methods=["GET", "POST", "PATCH", "DELETE"])])
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    fake.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started and time.monotonic() < deadline:
-        thread.join(0.01)
-    try:
+    with on_a_port(app) as address:
+        fake.url = address
         yield fake
-    finally:
-        server.should_exit = True
-        thread.join(5)
-        listening.close()
 
 
 def config(fake: FakeRagflow, **more: object) -> RagflowConfig:

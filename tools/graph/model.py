@@ -6,12 +6,12 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tools.base import Failed, InvalidInput, Spending
+from tools.base import InvalidInput, Spending
+from tools.completion import completed
 from tools.endpoint import Endpoint
 
 __all__ = ["Message", "said"]
 
-_MOST_BYTES = 4_000_000
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -22,25 +22,6 @@ class Message(BaseModel):
     content: str
 
 
-class _Spoken(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Spoken
-    finish_reason: str | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class _Completion(BaseModel):
-    choices: list[_Choice]
-    usage: _Usage | None = None
-
-
 async def said(endpoint: Endpoint, messages: Sequence[Message], shape: type[T], spending: Spending) -> tuple[T, str]:
     """What the model says, as `shape` and as it came; what it costs is added to `spending`.
 
@@ -49,32 +30,15 @@ async def said(endpoint: Endpoint, messages: Sequence[Message], shape: type[T], 
         Failed: the endpoint sent no chat completion.
         Unavailable, Overloaded, TimedOut: the endpoint did not serve.
     """
-    body: dict[str, object] = {
-        "model": endpoint.pool.name,
-        "messages": [message.model_dump() for message in messages],
-        "temperature": 0,
-        "stream": False,
-    }
+    form: dict[str, object] | None = None
     if "json_schema" in endpoint.pool.config.capabilities:
-        form = {"name": shape.__name__.strip("_").lower(), "schema": shape.model_json_schema()}
-        body["response_format"] = {"type": "json_schema", "json_schema": form}
-    answer = await endpoint.post("chat/completions", body, at_most=_MOST_BYTES)
-    try:
-        completion = _Completion.model_validate_json(answer)
-        choice = completion.choices[0]
-    except (ValidationError, IndexError) as error:
-        raise Failed(
-            f"The endpoint {endpoint.shown!r} sent no chat completion: its answer begins with {answer[:60]!r}.",
-            hint=f"Look whether {endpoint.setting}_URL is a chat endpoint.",
-        ) from error
-    spending.requests += 1
-    if completion.usage:
-        spending.input_tokens += completion.usage.prompt_tokens
-        spending.output_tokens += completion.usage.completion_tokens
-    # Reasoning models may think aloud first, and others put a fence around what they write.
-    text = re.sub(r"<think>.*?</think>", "", choice.message.content or "", flags=re.DOTALL).strip()
-    text = re.sub(r"^```(?:json)?\s*|\s*```$", "", text)
-    if choice.finish_reason == "length":
+        schema = {"name": shape.__name__.strip("_").lower(), "schema": shape.model_json_schema()}
+        form = {"type": "json_schema", "json_schema": schema}
+    turns = [message.model_dump() for message in messages]
+    answer = await completed(endpoint, endpoint.pool.name, turns, spending, response_format=form)
+    # Some put a fence around what they write.
+    text = re.sub(r"^```(?:json)?\s*|\s*```$", "", answer.text)
+    if answer.cut:
         raise InvalidInput("The answer was cut off at the limit of output tokens. Expected a shorter one.")
     try:
         return shape.model_validate_json(text), text

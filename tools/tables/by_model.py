@@ -1,13 +1,13 @@
 """A model writes the SELECT: it sees what the caller may see of the tables that matter; mistakes go back to it once."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 
 from anyio.to_thread import run_sync
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from tools.base import Failed, InvalidInput, NotFound, Refused, Spending, TimedOut, TooLarge
+from tools.base import InvalidInput, NotFound, Refused, Spending, TimedOut, TooLarge
+from tools.completion import completed
 from tools.endpoint import Endpoint
 from tools.language import Language
 from tools.tables import ColumnInfo, TableAnswer, TableInfo, TableQuestion, TableResult
@@ -50,25 +50,6 @@ _SCHEMA: dict[str, JsonValue] = {
     "required": ["answerable", "sql", "reason"],
     "additionalProperties": False,
 }
-
-
-class _Message(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class _Completion(BaseModel):
-    choices: list[_Choice] = Field(min_length=1)
-    usage: _Usage | None = None
 
 
 async def written(endpoint: Endpoint, name: str, asking: Asking, asked: TableQuestion) -> TableAnswer:
@@ -150,27 +131,8 @@ def _draft(said: str) -> _Draft | None:
 
 
 async def _said(endpoint: Endpoint, name: str, messages: Sequence[dict[str, str]], spending: Spending) -> str:
-    body = {
-        "model": name,
-        "messages": list(messages),
-        "temperature": 0,
-        "stream": False,
-        "response_format": {"type": "json_schema", "json_schema": {"name": "sql", "strict": True, "schema": _SCHEMA}},
-    }
-    answer = await endpoint.post("chat/completions", body, at_most=_MOST_BYTES)
-    try:
-        completion = _Completion.model_validate_json(answer)
-    except ValidationError as error:
-        raise Failed(
-            f"The endpoint {endpoint.shown!r} sent no chat completion: its answer begins with {answer[:60]!r}.",
-            hint=f"Look whether {endpoint.setting}_URL is a chat endpoint.",
-        ) from error
-    spending.requests += 1
-    if completion.usage:
-        spending.input_tokens += completion.usage.prompt_tokens
-        spending.output_tokens += completion.usage.completion_tokens
-    # Reasoning models may think aloud first; that is no part of the object.
-    return re.sub(r"<think>.*?</think>", "", completion.choices[0].message.content or "", flags=re.DOTALL).strip()
+    form = {"type": "json_schema", "json_schema": {"name": "sql", "strict": True, "schema": _SCHEMA}}
+    return (await completed(endpoint, name, messages, spending, response_format=form, at_most=_MOST_BYTES)).text
 
 
 # ---------------------------------------------------------------------- what the model is shown

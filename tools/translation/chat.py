@@ -4,16 +4,14 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pydantic import BaseModel, ValidationError
-
 from tools.base import Failed, Spending
+from tools.completion import completed
 from tools.endpoint import Endpoint
 from tools.translation import GlossaryEntry, TranslationConfig, TranslationRequest
 from tools.translation.glossary import check, occurring
 
 __all__ = ["batches", "translated"]
 
-_MOST_BYTES = 4_000_000
 _NAMES = {
     "ar": "Arabic",
     "bg": "Bulgarian",
@@ -44,25 +42,6 @@ _NAMES = {
     "vi": "Vietnamese",
     "zh": "Chinese",
 }
-
-
-class _Message(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class _Completion(BaseModel):
-    choices: list[_Choice]
-    usage: _Usage | None = None
 
 
 def batches(text: str, most: int) -> list[tuple[str, str]]:
@@ -113,30 +92,15 @@ async def translated(
 async def _ask(
     endpoint: Endpoint, config: TranslationConfig, messages: Sequence[dict[str, str]], spending: Spending
 ) -> str:
-    body = {"model": config.name, "messages": list(messages), "temperature": 0, "stream": False}
-    answer = await endpoint.post("chat/completions", body, at_most=_MOST_BYTES)
-    try:
-        completion = _Completion.model_validate_json(answer)
-        choice = completion.choices[0]
-    except (ValidationError, IndexError) as error:
-        raise Failed(
-            f"The endpoint {endpoint.shown!r} sent no chat completion: its answer begins with {answer[:60]!r}.",
-            hint=f"Look whether {endpoint.setting}_URL is a chat endpoint.",
-        ) from error
-    spending.requests += 1
-    if completion.usage:
-        spending.input_tokens += completion.usage.prompt_tokens
-        spending.output_tokens += completion.usage.completion_tokens
-    # Reasoning models may think aloud first; that is no part of the translation.
-    said = re.sub(r"<think>.*?</think>", "", choice.message.content or "", flags=re.DOTALL).strip()
-    if choice.finish_reason == "length":
+    said = await completed(endpoint, config.name, messages, spending)
+    if said.cut:
         raise Failed(
             f"The model {config.name!r} stopped in the middle, at its limit of output tokens. Expected a whole translation.",
             hint="Send less text at once, or allow the model a longer output.",
         )
-    if not said:
+    if not said.text:
         raise Failed(f"The model {config.name!r} answered with nothing. Expected a translation.", hint="Try again.")
-    return said
+    return said.text
 
 
 def _language(tag: str) -> str:
