@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from tools.knowledge.lance import lancedb
 from tools.knowledge.place import Place
-from tools.knowledge.vectors import is_vectors
+from tools.knowledge.vectors import vector_tables
 
 __all__ = ["Purged", "purge"]
 
@@ -26,7 +26,7 @@ async def purge(place: Place) -> Purged:
     began = time.time()
     # Its synchronous client streams from the table into its successor; the memory does not grow with the table.
     db = cast(Any, lancedb.connect(place.uri, storage_options=dict(place.options)))
-    names = ["documents", "files", "chunks", *(name for name in _names(db) if is_vectors(name))]
+    names = ["documents", "files", "chunks", *await vector_tables(await place.connect())]
     rows = 0
     for name in names:
         table = db.open_table(name)
@@ -42,14 +42,3 @@ async def purge(place: Place) -> Purged:
     files = [path for path in Path(place.uri).rglob("*") if path.is_file()] if Path(place.uri).is_dir() else []
     older = sum(path.stat().st_mtime < began for path in files)
     return {"tables": len(names), "rows": rows, "files": len(files), "older": older, "versions": versions}
-
-
-def _names(db: Any) -> list[str]:  # Any: lancedb has no types
-    found: list[str] = []
-    token: str | None = None
-    while True:
-        page = db.list_tables(page_token=token, limit=1_000)
-        found += page.tables
-        token = page.page_token
-        if not token:
-            return found

@@ -13,7 +13,7 @@ from tools.knowledge.remote import told
 from tools.knowledge.schema import CHUNKS, Row, pa
 from tools.knowledge.scope import Readable, listed, text_of
 
-__all__ = ["Vectors", "is_vectors", "vector_tables"]
+__all__ = ["Vectors", "vector_tables"]
 
 _Known = tuple[str, str, str]
 """Collection, document and version."""
@@ -170,12 +170,7 @@ async def vector_tables(db: Any) -> list[str]:  # Any: lancedb has no types
     token: str | None = None
     while True:
         page = await db.list_tables(page_token=token, limit=1_000)
-        names += filter(is_vectors, page.tables)
+        names += [name for name in page.tables if name.startswith(_PREFIX)]
         token = page.page_token
         if not token:
             return names
-
-
-def is_vectors(name: str) -> bool:
-    """Whether a table of this name holds vectors."""
-    return name.startswith(_PREFIX)
